@@ -1,0 +1,90 @@
+"""URLs in the environment to Django's settings of databases and mail."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from config.env import ROOT, fail
+
+# A request may not hold a statement, a lock or a transaction longer than this (milliseconds; design section 4).
+TIMEOUTS_MS = {"statement_timeout": 5000, "lock_timeout": 2000, "idle_in_transaction_session_timeout": 10000}
+
+
+def path_of(name: str, url: str) -> Path:
+    """Return the file a URL names: `scheme://var/x` is in the project's folder, `scheme:///tmp/x` absolute."""
+    rest = unquote(url.partition("://")[2].partition("?")[0])
+    if not rest.strip("/"):
+        fail(name, "names no file")
+    return ROOT / rest
+
+
+def sqlite(name: str, url: str) -> dict[str, Any]:
+    """Return settings of an SQLite file; WAL and IMMEDIATE, so that readers never wait and writers wait in turn."""
+    # sqlite:///var/x is the usual spelling of a relative path, sqlite:////tmp/x of an absolute one.
+    path = path_of(name, url.replace("sqlite:///", "sqlite://", 1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 4,  # seconds
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        },
+        # Threads of one test share a file, not a connection.
+        "TEST": {"NAME": path.with_suffix(".test.sqlite3")},
+    }
+
+
+def postgresql(name: str, url: str) -> dict[str, Any]:
+    """Return settings of a PostgreSQL server: persistent connections, every statement prepared, all waits bounded."""
+    parts = urlsplit(url)
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    limits = " ".join(f"-c {setting}={value}" for setting, value in TIMEOUTS_MS.items())
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        # Django passes prepare_threshold=None, which silently means "never prepared".
+        "OPTIONS": {"prepare_threshold": 0, "connect_timeout": 5, "options": limits} | options,
+    }
+
+
+ENGINES = {"sqlite": sqlite, "postgres": postgresql, "postgresql": postgresql}
+
+
+def database(name: str, url: str) -> dict[str, Any]:
+    """Return the Django settings of the database that variable `name` gives as `url`."""
+    scheme = url.partition("://")[0]
+    if scheme not in ENGINES:
+        fail(name, f"must begin with one of {', '.join(f'{s}://' for s in sorted(ENGINES))}")
+    return ENGINES[scheme](name, url)
+
+
+def mailer(name: str, url: str) -> dict[str, Any]:
+    """Return the Django settings of the mailer: `file://` (one file a mail) or `smtp://`."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return {
+            "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+            "OPTIONS": {"file_path": str(path_of(name, url))},
+        }
+    if parts.scheme == "smtp" and parts.hostname:
+        return {
+            "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+            "OPTIONS": {
+                "host": parts.hostname,
+                "port": parts.port or 25,
+                "username": unquote(parts.username or ""),
+                "password": unquote(parts.password or ""),
+                "use_tls": "starttls" in dict(parse_qsl(parts.query, keep_blank_values=True)),
+                "timeout": 20,  # seconds
+            },
+        }
+    fail(name, "must begin with file:// or smtp://HOST")

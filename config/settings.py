@@ -1,0 +1,112 @@
+"""All settings, top to bottom: core, databases, tasks, mail, API. Read from the environment by config/env.py.
+
+Safe for production by default; `POPULACE_MODE=local` (set by `make run`) opts out, on loopback only.
+"""
+
+import os
+from pathlib import Path
+
+from config import engines, env
+
+env.load_local(env.ROOT / "var" / "local.env")
+
+# Core
+
+MODE = env.choice("POPULACE_MODE", "production", ("production", "local"))
+LOCAL = MODE == "local"
+PORT = env.integer("PORT", 8000, 1, 65535)
+BASE_DIR = env.ROOT
+VAR_DIR = Path(env.text("POPULACE_VAR_DIR", str(BASE_DIR / "var")))  # sockets, slots, metrics, spool of one machine
+DEBUG = False
+SECRET_KEY = env.text("POPULACE_SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.text("POPULACE_SECRET_KEY_FALLBACKS").split()
+PUBLIC_URL = env.text("POPULACE_PUBLIC_URL", f"http://127.0.0.1:{PORT}" if LOCAL else "").rstrip("/")
+TRUSTED_PROXIES = env.text("POPULACE_TRUSTED_PROXIES", "0" if LOCAL else "")
+if not LOCAL:
+    for name, value in (
+        ("POPULACE_SECRET_KEY", SECRET_KEY),
+        ("POPULACE_PUBLIC_URL", PUBLIC_URL),
+        ("POPULACE_TRUSTED_PROXIES", TRUSTED_PROXIES),
+    ):
+        if not value:
+            env.fail(name, "must be set in production (POPULACE_MODE=local is for your own machine)")
+if not TRUSTED_PROXIES.isdecimal():
+    env.fail("POPULACE_TRUSTED_PROXIES", "must be the number of proxies in front, 0 for none")
+TRUSTED_PROXY_COUNT = int(TRUSTED_PROXIES)
+ALLOWED_HOSTS = (
+    ["127.0.0.1", "localhost"] if LOCAL else [PUBLIC_URL.partition("://")[2].partition("/")[0].partition(":")[0]]
+)
+
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "populace.infra.tasks",
+    "populace.audit",
+    "populace.users",
+    "populace.groups",
+    "populace.credentials",
+]
+MIDDLEWARE = ["populace.api.middleware.ApiMiddleware"]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+# An operator's own templates win over the shipped ones of the same name.
+if template_dir := env.text("POPULACE_TEMPLATES"):
+    TEMPLATES[0]["DIRS"] = [template_dir]
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+
+# People
+
+AUTH_USER_MODEL = "users.User"
+# Nobody signs in yet: the Access issue brings the sign-in doors. W004: uniqueness lives in Identifier.
+AUTHENTICATION_BACKENDS: list[str] = []
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+PASSWORD_HASHERS = ["populace.credentials.hashers.Argon2Hasher"]
+
+# Databases
+
+DATABASES = {"default": engines.database("DATABASE_URL", env.text("DATABASE_URL", "sqlite:///var/populace.sqlite3"))}
+if owner := env.text("DATABASE_OWNER_URL"):  # may create tables and partitions; requests never use it
+    DATABASES["owner"] = engines.database("DATABASE_OWNER_URL", owner)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Tasks and mail
+
+TASKS = {
+    "default": {
+        "BACKEND": "populace.infra.tasks.backend.DatabaseBackend",
+        "QUEUES": ["mail", "default", "bulk"],  # lanes, most urgent first
+    }
+}
+MAILERS = {"default": engines.mailer("EMAIL_URL", env.text("EMAIL_URL", "file://var/mail"))}
+DEFAULT_FROM_EMAIL = env.text("POPULACE_MAIL_FROM", "Populace <noreply@localhost>")
+
+# API
+
+BODY_LIMIT = 1 << 20  # bytes; larger bodies are 413 before they are parsed
+DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT
+REST_FRAMEWORK = {
+    "DATETIME_FORMAT": "%Y-%m-%dT%H:%M:%S.%fZ",
+    "EXCEPTION_HANDLER": "populace.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+    "DEFAULT_AUTHENTICATION_CLASSES": ["populace.api.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["populace.api.permissions.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["populace.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+
+# Capacity
+
+WEB_PROCESSES = env.integer("POPULACE_WEB_PROCESSES", os.cpu_count() or 1, 1, 256)
+HASH_WAITING = env.integer("POPULACE_HASH_WAITING", 2, 0, 64)  # requests of one process that may wait for a hash slot
+WEB_THREADS = env.integer("POPULACE_WEB_THREADS", 2 + HASH_WAITING, 1, 64)
+
+LOGGING_CONFIG = None  # structlog, set up in populace/infra/telemetry/logs.py
+
+env.finish()
