@@ -75,16 +75,16 @@ def mailer(name: str, url: str) -> dict[str, Any]:
             "BACKEND": "django.core.mail.backends.filebased.EmailBackend",
             "OPTIONS": {"file_path": str(path_of(name, url))},
         }
-    if parts.scheme == "smtp" and parts.hostname:
-        return {
-            "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-            "OPTIONS": {
-                "host": parts.hostname,
-                "port": parts.port or 25,
-                "username": unquote(parts.username or ""),
-                "password": unquote(parts.password or ""),
-                "use_tls": "starttls" in dict(parse_qsl(parts.query, keep_blank_values=True)),
-                "timeout": 20,  # seconds
-            },
-        }
-    fail(name, "must begin with file:// or smtp://HOST")
+    if parts.scheme != "smtp" or not parts.hostname:
+        fail(name, "must begin with file:// or smtp://HOST")
+    return {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": parts.hostname,
+            "port": parts.port or 25,
+            "username": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+            "use_tls": "starttls" in dict(parse_qsl(parts.query, keep_blank_values=True)),
+            "timeout": 20,  # seconds
+        },
+    }

@@ -1,0 +1,62 @@
+"""Conditions that one b-tree answers on every engine: where the next page begins, and what begins with a prefix."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import F, Q
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual
+from django.db.models.sql.where import AND, OR, WhereNode
+
+from populace.infra.db.compiled import Param
+
+LAST = "\U0010ffff"  # no character is greater, in code points as in UTF-8 bytes
+
+
+def expanded(columns: Any, values: Any, strictly: Any, loosely: Any) -> WhereNode:
+    """Return `a <= x AND (a < x OR rest)`: MariaDB walks an index by the first half of it.
+
+    For a row comparison it reads from the index's beginning: 113,620 rows for a page where this reads 20.
+    """
+    (column, *more), (value, *others) = columns, values
+    if not more:
+        return WhereNode([strictly(column, value)])
+    rest = expanded(more, others, strictly, loosely)
+    return WhereNode([loosely(column, value), WhereNode([strictly(column, value), rest], OR)], AND)
+
+
+class RowLess(TupleLessThan):
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Compile without a row comparison."""
+        return expanded(self.lhs, self.rhs, LessThan, LessThanOrEqual).as_sql(compiler, connection)
+
+
+class RowGreater(TupleGreaterThan):
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Compile without a row comparison."""
+        return expanded(self.lhs, self.rhs, GreaterThan, GreaterThanOrEqual).as_sql(compiler, connection)
+
+
+def after(columns: Mapping[str, Any], *, descending: bool) -> RowLess | RowGreater:
+    """Return the condition for rows behind the row that has these values, in the order of exactly these columns.
+
+    `columns` maps the fields of the order, the last of them unique, to values or Params; no column may be NULL. The
+    order must be the same way in all columns: `descending` tells which.
+    """
+    lookup = RowLess if descending else RowGreater
+    return lookup(Tuple(*(F(name) for name in columns)), tuple(columns.values()))
+
+
+def prefix_bounds(prefix: str) -> tuple[str, str]:
+    """Return (low, high): what begins with `prefix` is >= low and < high, in a binary collation."""
+    return prefix, prefix + LAST
+
+
+def starts_with(field: str, prefix: str | tuple[Param, Param]) -> Q:
+    """Return the condition for values of a NormalField that begin with `prefix`, or lie between two Params.
+
+    The Params take prefix_bounds(). Never LIKE: a generic plan cannot use an index for it.
+    """
+    low, high = prefix_bounds(prefix) if isinstance(prefix, str) else prefix
+    return Q(**{f"{field}__gte": low, f"{field}__lt": high})

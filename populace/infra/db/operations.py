@@ -1,0 +1,56 @@
+"""Operations of migrations that Django has no word for."""
+
+from typing import Any
+
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations import CreateModel
+from django.db.migrations.state import ProjectState
+
+
+def default_partition(table: str) -> str:
+    """Return the name of the partition that takes the rows of `table` no other partition takes."""
+    return f"{table}_default"
+
+
+class CreatePartitionedModel(CreateModel):
+    """Create a model whose table is, on PostgreSQL, split by ranges of the field `partition_by`.
+
+    A default partition comes with it, so that no insert ever depends on a partition made in time (partitions.py makes
+    those). The field must be part of the primary key. Every other engine gets an ordinary table.
+    """
+
+    def __init__(self, name: str, fields: list[Any], *, partition_by: str, **options: Any) -> None:
+        super().__init__(name, fields, **options)
+        self.partition_by = partition_by
+
+    def deconstruct(self) -> Any:
+        """Return (name, args, kwargs), from which the operation can be written down again."""
+        name, args, kwargs = super().deconstruct()
+        return name, args, {**kwargs, "partition_by": self.partition_by}
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        """Create the table, and on PostgreSQL its default partition."""
+        model = to_state.apps.get_model(app_label, self.name)
+        connection = schema_editor.connection
+        if connection.vendor != "postgresql" or not self.allow_migrate_model(connection.alias, model):
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        table, quote = model._meta.db_table, schema_editor.quote_name
+        plain = schema_editor.sql_create_table
+        # The editor offers no other place for a clause behind the column list.
+        schema_editor.sql_create_table = (
+            f"{plain} PARTITION BY RANGE ({quote(model._meta.get_field(self.partition_by).column)})"
+        )
+        try:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        finally:
+            schema_editor.sql_create_table = plain
+        schema_editor.execute(
+            f"CREATE TABLE {quote(default_partition(table))} PARTITION OF {quote(table)} DEFAULT", params=None
+        )

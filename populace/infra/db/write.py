@@ -1,0 +1,44 @@
+"""The write door: everything a verb writes, all or nothing.
+
+    write([user, *identifiers, event, outbox], returning=USER)                  -> the new document
+    write([event, outbox], change=Change(user, ("first_name",), expected=7))    -> None, or raises Stale
+
+On PostgreSQL one prepared statement without BEGIN (five times cheaper than the ORM's way, and one round trip);
+elsewhere one short transaction. `save()`, signals and model managers are passed by.
+"""
+
+from collections.abc import Sequence
+
+from django.db import connections, router
+from django.db.models import Model
+
+from populace.infra.db import write_portable, write_postgresql
+from populace.infra.db.compiled import Compiled
+from populace.infra.db.write_terms import Change, Duplicate, Stale
+
+__all__ = ["Change", "Duplicate", "Stale", "write"]
+
+
+def write(
+    rows: Sequence[Model],
+    *,
+    change: Change | None = None,
+    remove: Sequence[Model] = (),
+    returning: Compiled | None = None,
+) -> bytes | None:
+    """Insert `rows`, apply `change`, delete `remove` (found by their keys; those not there are passed over).
+
+    With `change`, everything else depends on it. Returns the document `returning`, a Compiled with the one Param `id`,
+    of the changed row, else of the first of `rows`; without it None. Alone, the write is committed when this returns;
+    inside atomic() it joins, and after Duplicate that block can only be rolled back.
+
+    Raises Duplicate with every taken key (only one inside atomic() on PostgreSQL), Stale, TypeError for an expression
+    as a value, and Django's database errors. A connection that is lost while a lone write runs may have committed.
+
+    Not for it: a key that `remove` and `rows` share (leave out what does not change), and `returning` with nested
+    lists of rows written by the same call (the statement does not see them).
+    """
+    first, *_ = [*([change.row] if change else []), *rows, *remove]
+    connection = connections[router.db_for_write(type(first))]
+    send = write_postgresql.send if connection.vendor == "postgresql" else write_portable.send
+    return send(connection, rows, change, remove, returning)

@@ -1,0 +1,72 @@
+"""What the database would do for a Compiled, so that a test can name the indexes."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.sql import Literal
+
+from populace.infra.db.compiled import Compiled
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan: `indexes` it uses, `scanned` tables it reads from end to end, `sorts` if it sorts anything."""
+
+    text: str
+    indexes: set[str]
+    scanned: set[str]
+    sorts: bool
+
+
+def explain(
+    compiled: Compiled,
+    connection: BaseDatabaseWrapper,
+    *,
+    generic: bool = False,
+    limit: int | None = None,
+    **values: Any,
+) -> Plan:
+    """Return the plan for these values; on PostgreSQL the custom one, or the generic one it may switch to."""
+    text, args = compiled.plan(connection, limit).text, compiled.arguments(connection, values, limit)
+    if connection.vendor == "sqlite":
+        return sqlite_plan(connection, text, args)
+    mode = "force_generic_plan" if generic else "force_custom_plan"
+    given = ", ".join(Literal(arg).as_string(connection.connection) for arg in args)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET plan_cache_mode = {mode}")
+        cursor.execute("PREPARE explained AS " + text.replace("%", "%%"), [])
+        cursor.execute("EXPLAIN (FORMAT JSON) EXECUTE explained" + (f"({given})" if given else ""))
+        [[found]] = cursor.fetchall()
+        cursor.execute("DEALLOCATE explained")
+        cursor.execute("RESET plan_cache_mode")
+    return postgresql_plan(found[0]["Plan"])
+
+
+def postgresql_plan(root: dict[str, Any]) -> Plan:
+    nodes = [root]
+    for node in nodes:
+        nodes += node.get("Plans", [])
+    return Plan(
+        json.dumps(root, indent=1),
+        {node["Index Name"] for node in nodes if "Index Name" in node},
+        {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"},
+        any("Sort" in node["Node Type"] for node in nodes),
+    )
+
+
+def sqlite_plan(connection: BaseDatabaseWrapper, text: str, args: list[Any]) -> Plan:
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN QUERY PLAN " + text, args)
+        lines = [row[3] for row in cursor.fetchall()]
+    aliases = dict(re.findall(r'(?:FROM|JOIN) "(\w+)" "(\w+)"', text))
+    tables = {alias: table for table, alias in aliases.items()}
+    scans = [line.split()[1] for line in lines if line.startswith("SCAN") and "USING" not in line]
+    return Plan(
+        "\n".join(lines),
+        {found[1] for line in lines if (found := re.search(r"INDEX (\w+)", line))},
+        {tables.get(name, name) for name in scans} - {"items"},
+        any("TEMP B-TREE" in line for line in lines),
+    )
