@@ -13,11 +13,10 @@ class TaskRow(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=200)  # registered name: the import path of the task function
     args = models.JSONField(default=dict)  # {"args": [...], "kwargs": {...}}
-    lane = models.SmallIntegerField(default=1)
-    priority = models.SmallIntegerField(default=0)
+    lane = models.SmallIntegerField(default=1)  # of queue.LANES: 0 is served first
     state = models.SmallIntegerField(default=OPEN)
-    # When somebody should look at the row next: its due time, the next try, or the end of the present lease.
-    # So a worker that dies needs no reaper: the row simply becomes due again.
+    # When somebody should look at the row next: its due time, the next try, the end of the present lease, or, once
+    # it is done, the day to delete it. So a worker that dies needs no reaper: the row simply becomes due again.
     due_at = models.DateTimeField()
     fence = models.BigIntegerField(default=0)  # + 1 with every claim; each later write of the claimer names it
     attempts = models.SmallIntegerField(default=0)

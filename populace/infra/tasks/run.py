@@ -1,0 +1,75 @@
+"""One claimed row: call its function and mark what came of it."""
+
+import traceback
+from datetime import timedelta
+from typing import Any
+
+from django.tasks import TaskContext
+from django.utils import timezone
+from django.utils.json import normalize_json
+
+from populace.infra.tasks.backend import result_of
+from populace.infra.tasks.models import TaskRow
+from populace.infra.tasks.queue import KEEP_DAYS, LEASE_S, TRIES, AnyTask, Lost, backoff_s, mark, renew
+from populace.infra.tasks.registry import Rejected, registered
+from populace.infra.telemetry import metrics
+
+ERROR_CHARACTERS = 4000  # kept of an error: enough for the innermost frames, too little to hoard argument values
+FRAMES = 12  # innermost frames of a traceback that are kept
+
+
+class Abandoned(Exception):
+    """Whoever ran the task died, at every try."""
+
+
+def run(row: TaskRow) -> None:
+    """Run one claimed row and mark it: done, due again after a pause, or a dead letter after TRIES.
+
+    At least once: a process that dies between the effect and the mark leaves a row that becomes due again.
+    Raises Lost when somebody else has the row by now, and what the database raises while marking.
+    """
+    if row.attempts > TRIES:
+        return _bury(row, row.name, _text(Abandoned("its worker died at every try")))
+    try:
+        task = registered(row.name)
+    except Rejected:
+        return _bury(row, "rejected", f"task.rejected\n{row.name}")  # a name of unknown origin is no metric label
+    if row.due_at - timezone.now() < timedelta(seconds=LEASE_S / 2):
+        renew(row)  # the batch's earlier rows took long; without it two workers would soon run this one
+    try:
+        _finish(row, _call(task, row))
+    except Lost:
+        raise
+    except Exception as error:
+        return _fail(row, error)
+    return metrics.TASKS_DONE.labels(task=row.name).inc()
+
+
+def _call(task: AnyTask, row: TaskRow) -> Any:
+    before = [TaskContext(task_result=result_of(row, task))] if task.takes_context else []
+    return normalize_json(task.call(*before, *row.args["args"], **row.args["kwargs"]))
+
+
+def _finish(row: TaskRow, value: Any) -> None:
+    now = timezone.now()
+    mark(row, state=TaskRow.DONE, result=value, error="", finished_at=now, due_at=now + timedelta(days=KEEP_DAYS))
+
+
+def _fail(row: TaskRow, error: Exception) -> None:
+    if row.attempts >= TRIES:
+        return _bury(row, row.name, _text(error))
+    next_try = timezone.now() + timedelta(seconds=backoff_s(row.attempts))
+    return mark(row, due_at=next_try, started_at=None, error=_text(error))
+
+
+def _bury(row: TaskRow, label: str, reason: str) -> None:
+    mark(row, state=TaskRow.DEAD, error=reason, finished_at=timezone.now())
+    metrics.TASKS_DEAD.labels(task=label).inc()
+
+
+def _text(error: Exception) -> str:
+    """Return the class path on the first line, then frames and message: ERROR_CHARACTERS of it."""
+    frames = "".join(traceback.format_tb(error.__traceback__, limit=-FRAMES))
+    text = f"{type(error).__module__}.{type(error).__qualname__}\n{frames}{error}"
+    # PostgreSQL's text holds no NUL and no lone surrogate; a message may hold both.
+    return text.encode(errors="replace").decode().replace("\x00", "?")[:ERROR_CHARACTERS]

@@ -1,0 +1,257 @@
+"""The worker's loop with a real database: what it costs when idle, whom it serves, how it stops and recovers."""
+
+import itertools
+import threading
+import time
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import Error, OperationalError, connection, connections
+from django.tasks import task
+from django.utils import timezone
+
+from populace.audit import worker
+from populace.audit.actions import recorded
+from populace.audit.consequences import CONSEQUENCES
+from populace.audit.models import Outbox
+from populace.audit.worker import BULK_FIRST, POLL_S, chores, look, step, work
+from populace.infra.db.write import write
+from populace.infra.tasks.models import TaskRow
+from populace.infra.tasks.queue import LANES
+from populace.infra.telemetry import metrics
+
+pytestmark = pytest.mark.django_db
+committed = pytest.mark.django_db(transaction=True, serialized_rollback=True)  # the counter's row comes by migration
+ran: list[object] = []
+stop = threading.Event()
+
+
+@task(queue_name="mail")
+def mail(*args):
+    ran.append(("mail", *args))
+
+
+@task
+def ordinary():
+    ran.append("ordinary")
+
+
+@task(queue_name="bulk")
+def bulk():
+    ran.append("bulk")
+
+
+@task(queue_name="mail")
+def stops_the_worker():
+    ran.append("last")
+    stop.set()
+
+
+@task(queue_name="mail")
+def ends_its_own_lease():
+    TaskRow.objects.update(fence=99)
+
+
+@task(queue_name="mail")
+def loses_the_database():
+    ran.append("try")
+    if len(ran) == 1:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    ran.clear()
+    stop.clear()
+
+
+@pytest.fixture
+def happens(actor):
+    def happen():
+        rows = recorded(subject_id=uuid4(), subject_kind="person", action="test.it", by=actor, at=timezone.now())
+        write(rows)
+        return rows[0]
+
+    return happen
+
+
+@contextmanager
+def working():
+    """A worker in a thread of its own, stopped at the end."""
+
+    def body():
+        try:
+            work(stop)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def eventually(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_looking_is_one_statement(django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert step() == 0
+
+
+def test_an_idle_worker_sends_at_most_two_statements_a_second():
+    times = []
+
+    def count(execute, *args):
+        times.append(time.monotonic())
+        return execute(*args)
+
+    timer = threading.Timer(5 * POLL_S, stop.set)
+    timer.start()
+    with connection.execute_wrapper(count):
+        work(stop)
+    idle = [at for at in times if at > times[0] + POLL_S / 2]  # upkeep comes at the start, then once an hour
+    assert len(idle) <= 2 * 4.5 * POLL_S
+
+
+def test_a_look_says_what_waits_most_urgent_first(happens):
+    bulk.enqueue()
+    mail.using(run_after=timezone.now() + timedelta(hours=1)).enqueue()
+    assert look() == (False, [LANES["bulk"]])
+    happens()
+    ordinary.enqueue()
+    assert look() == (True, [LANES["default"], LANES["bulk"]])
+
+
+def test_the_age_of_the_oldest_waiting_event_is_shown(happens):
+    happens()
+    Outbox._base_manager.update(at=timezone.now() - timedelta(seconds=100))
+    look()
+    assert 100 <= metrics.OUTBOX_OLDEST._value.get() < 110
+    step()
+    look()
+    assert metrics.OUTBOX_OLDEST._value.get() == 0
+
+
+def test_urgent_lanes_go_first_and_cannot_starve_the_others(monkeypatch):
+    """Guard: populace/audit/worker.py:step (every BULK_FIRST-th claim starts at the other end)."""
+    monkeypatch.setattr(worker, "_claims", itertools.count(1))
+    ordinary.enqueue()
+    bulk.enqueue()
+    for _ in range(BULK_FIRST):
+        mail.enqueue()
+        step()
+    assert ran == [("mail",)] * (BULK_FIRST - 1) + ["bulk"]
+
+
+@committed
+def test_a_consequence_happens_within_two_seconds_of_the_commit(happens, monkeypatch):
+    monkeypatch.setitem(CONSEQUENCES, "test.it", [mail])
+    with working():
+        time.sleep(POLL_S / 2)
+        event = happens()
+        eventually(lambda: ran, seconds=2)
+    assert ran == [("mail", str(event.id), str(event.subject_id))]
+
+
+@committed
+def test_f36_a_worker_told_to_stop_finishes_its_row_and_hands_the_others_back():
+    """Guard: populace/audit/worker.py:step."""
+    stops_the_worker.enqueue()
+    for _ in range(3):
+        mail.enqueue()
+    TaskRow.objects.filter(name=stops_the_worker.module_path).update(due_at=timezone.now() - timedelta(seconds=9))
+    work(stop)
+    assert ran == ["last"]
+    left = TaskRow.objects.filter(state=TaskRow.OPEN, attempts=0, due_at__lte=timezone.now())
+    assert left.count() == 3
+    assert TaskRow.objects.filter(state=TaskRow.DONE).count() == 1
+
+
+def test_f28_a_lost_lease_does_not_disturb_the_next_row():
+    """Guard: populace/audit/worker.py:step."""
+    ends_its_own_lease.enqueue()
+    assert step() == 1
+    assert TaskRow.objects.get().state == TaskRow.OPEN
+
+
+@committed
+def test_f01_a_worker_outlives_its_database_connection(happens, engine, monkeypatch):
+    """Guard: populace/infra/db/compiled.py:read."""
+    if engine == "sqlite":
+        pytest.skip("SQLite has no connection that could be lost")
+    monkeypatch.setitem(CONSEQUENCES, "test.it", [mail])
+    with working():
+        time.sleep(0.2)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                " AND datname = current_database()"
+            )
+            assert cursor.fetchone()[0] >= 1
+        happens()
+        eventually(lambda: ran)
+    assert len(ran) == 1
+
+
+@committed
+def test_f01_a_connection_lost_during_a_task_costs_one_try(engine, monkeypatch):
+    """Guard: populace/audit/worker.py:work."""
+    if engine == "sqlite":
+        pytest.skip("SQLite has no connection that could be lost")
+    monkeypatch.setattr(worker, "PAUSE_S", (0.05, 0.1))
+    errors = metrics.DB_ERRORS._value.get()
+    loses_the_database.enqueue()
+    with working():
+        eventually(lambda: ran)
+        eventually(lambda: TaskRow.objects.filter(due_at__gt=timezone.now()).exists())
+        TaskRow.objects.update(due_at=timezone.now())
+        eventually(lambda: TaskRow.objects.filter(state=TaskRow.DONE).exists())
+    assert (ran, TaskRow.objects.get().attempts) == (["try", "try"], 2)
+    assert metrics.DB_ERRORS._value.get() == errors + 1
+
+
+def test_a_database_that_is_away_is_waited_for_longer_and_longer(monkeypatch):
+    """Guard: populace/audit/worker.py:work."""
+    monkeypatch.setattr(worker, "PAUSE_S", (0.01, 0.04))
+    answers = [OperationalError("away")] * 4 + [0, OperationalError("away")]
+
+    def refuse(execute, *args):
+        if not answers:
+            stop.set()
+            return execute(*args)
+        answer = answers.pop(0)
+        if isinstance(answer, Error):
+            raise answer
+        return execute(*args)
+
+    pauses, closed = [], []
+    monkeypatch.setattr(worker, "chores", lambda: False)
+    monkeypatch.setattr(worker.connections, "close_all", lambda: closed.append(1))  # the test's transaction is on it
+    with connection.execute_wrapper(refuse), monkeypatch.context() as clock:
+        clock.setattr(stop, "wait", pauses.append)
+        work(stop)
+    assert pauses == [0.01, 0.02, 0.04, 0.04, POLL_S, 0.01, POLL_S]
+    assert len(closed) == 5
+
+
+def test_upkeep_that_fails_stops_nothing(monkeypatch):
+    """Guard: populace/audit/worker.py:chores."""
+
+    def refuse(*args):
+        raise OperationalError("no")
+
+    assert chores() is False
+    with connection.execute_wrapper(refuse):
+        assert chores() is False
