@@ -3,3 +3,10 @@ from django.apps import AppConfig
 
 class UsersConfig(AppConfig):
     name = "populace.users"
+
+    def ready(self) -> None:
+        """Name what follows from this domain's events."""
+        from populace.audit import consequences
+        from populace.users.tasks import welcome
+
+        consequences.on("user.created", welcome)

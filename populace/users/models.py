@@ -1,8 +1,10 @@
 """The people of the directory and the identifiers they are found by."""
 
+from typing import ClassVar
+
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import models
-from django.utils import timezone
+from django.utils.timezone import now
 
 from populace.infra.db.fields import NEVER, NormalField
 from populace.infra.db.guarded import Guarded
@@ -36,8 +38,8 @@ class User(Guarded, AbstractBaseUser):
     timezone = models.CharField(max_length=64, default="", blank=True)
     is_active = models.BooleanField(default=True)
     attributes = models.JSONField(default=dict, blank=True)
-    date_joined = models.DateTimeField(default=timezone.now)
-    updated_at = models.DateTimeField(default=timezone.now)
+    date_joined = models.DateTimeField(default=now)
+    updated_at = models.DateTimeField(default=now)
     last_sign_in_at = models.DateTimeField(default=NEVER)
     version = models.BigIntegerField(default=1)
     password = models.CharField(max_length=512, default="!")
@@ -48,7 +50,7 @@ class User(Guarded, AbstractBaseUser):
     # allauth (Access) and Django's checks want these names; neither is unique in this table.
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     def __str__(self) -> str:
         return self.username or self.email or str(self.id)

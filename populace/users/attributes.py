@@ -1,0 +1,59 @@
+"""The free attributes of a person: one JSON object, small enough to travel with every document."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from populace.users.errors import Invalid
+
+SIZE_MAX = 16 << 10  # bytes of compact JSON in UTF-8
+DEPTH_MAX = 32  # objects and arrays in one another
+
+
+def checked(value: Any) -> dict[str, Any]:
+    """Return `value`, an object that every engine can store and give back; raises Invalid."""
+    if not isinstance(value, dict):
+        raise Invalid("invalid", "Must be an object.", "attributes")
+    try:
+        size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError) as error:  # UnicodeEncodeError, of a lone surrogate, is a ValueError
+        raise Invalid("invalid", "Must be plain JSON.", "attributes") from error
+    if size > SIZE_MAX:
+        raise Invalid("max_length", f"At most {SIZE_MAX} bytes of JSON.", "attributes")
+    # PostgreSQL's jsonb cannot hold U+0000.
+    if any("\0" in text for text in _texts(value)):
+        raise Invalid("invalid", "May not hold U+0000.", "attributes")
+    return value
+
+
+def _texts(value: dict[str, Any]) -> Iterator[str]:
+    """Yield every key and string, level by level; raises Invalid below DEPTH_MAX."""
+    level: list[Any] = [value]
+    for _ in range(DEPTH_MAX + 1):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                yield item
+            elif isinstance(item, dict):
+                yield from item
+                below += item.values()
+            elif isinstance(item, list | tuple):
+                below += item
+        level = below
+    if level:
+        raise Invalid("invalid", f"At most {DEPTH_MAX} levels.", "attributes")
+
+
+def merged(old: Mapping[str, Any], patch: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return `old` with a merge patch applied (RFC 7396 section 2); None for the patch empties it. Raises Invalid."""
+    return checked({} if patch is None else _merge(old, patch))
+
+
+def _merge(old: Any, patch: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(old) if isinstance(old, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _merge(result.get(name), value) if isinstance(value, Mapping) else value
+    return result

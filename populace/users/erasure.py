@@ -1,0 +1,40 @@
+"""What is removed when a person is erased: every model about people stands here, with its reason if it stays.
+
+Higher folders register theirs in `AppConfig.ready()`; tests/functional/test_erasure.py finds a model nobody named.
+"""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db.models import Model
+
+from populace.audit.models import Event
+from populace.users.models import Identifier, User
+
+type Erase = Callable[[UUID], object]
+
+
+def rows_of(model: type[Model]) -> Erase:
+    """Return a function that deletes the rows of `model` whose `user_id` is the person's."""
+
+    def erase(user_id: UUID) -> None:
+        model._base_manager.filter(user_id=user_id).delete()
+
+    return erase
+
+
+def forget_details(user_id: UUID) -> None:
+    """Blank the personal values of the person's events; that they happened, and when, stays."""
+    Event._base_manager.filter(subject_id=user_id, details__isnull=False).update(details=None)
+
+
+ERASED: dict[type[Model], Erase] = {
+    Identifier: rows_of(Identifier),
+    Event: forget_details,
+}
+"""How each model forgets a person, in order; runs inside the transaction of erase_user."""
+
+EXEMPT: dict[type[Model], str] = {
+    User: "the person's own row, removed by erase_user itself",
+}
+"""Models with a `user_id` or a foreign key to User that keep their rows, and why."""
