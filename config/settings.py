@@ -4,19 +4,19 @@ Safe for production by default; `POPULACE_MODE=local` (set by `make run`) opts o
 """
 
 import os
-from pathlib import Path
 
 from config import engines, env
 
-env.load_local(env.ROOT / "var" / "local.env")
+VAR_DIR = env.var_dir()  # sockets, slots, metrics, spool of one machine
+env.load_local(VAR_DIR / "local.env")
 
 # Core
 
 MODE = env.choice("POPULACE_MODE", "production", ("production", "local"))
 LOCAL = MODE == "local"
 PORT = env.integer("PORT", 8000, 1, 65535)
+DEMO = env.integer("DEMO", 1000, 0, 1_000_000)  # demo people that `populace up` makes in an empty directory
 BASE_DIR = env.ROOT
-VAR_DIR = Path(env.text("POPULACE_VAR_DIR", str(BASE_DIR / "var")))  # sockets, slots, metrics, spool of one machine
 DEBUG = False
 SECRET_KEY = env.text("POPULACE_SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.text("POPULACE_SECRET_KEY_FALLBACKS").split()
@@ -96,7 +96,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "UNAUTHENTICATED_TOKEN": None,
     "DEFAULT_AUTHENTICATION_CLASSES": ["populace.api.authentication.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["populace.api.permissions.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": ["populace.api.authentication.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["populace.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
 }
@@ -107,6 +107,13 @@ WEB_PROCESSES = env.integer("POPULACE_WEB_PROCESSES", os.cpu_count() or 1, 1, 25
 HASH_WAITING = env.integer("POPULACE_HASH_WAITING", 2, 0, 64)  # requests of one process that may wait for a hash slot
 WEB_THREADS = env.integer("POPULACE_WEB_THREADS", 2 + HASH_WAITING, 1, 64)
 
-LOGGING_CONFIG = None  # structlog, set up in populace/infra/telemetry/logs.py
+# Telemetry
+
+LOGGING_CONFIG = "populace.infra.telemetry.logs.configure"
+LOGGING = {"level": "INFO"}
+# prometheus_client reads this when it is first imported (infra/telemetry/metrics.py).
+METRICS_DIR = VAR_DIR / "metrics"
+METRICS_DIR.mkdir(parents=True, exist_ok=True)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
 
 env.finish()

@@ -1,5 +1,10 @@
-"""Where each face begins."""
+"""Where each face begins, and who answers what no face does."""
 
-from django.urls import include, path
+from populace.api import urls as api
 
-urlpatterns = [path("", include("populace.api.urls"))]
+urlpatterns = [*api.urlpatterns]
+
+handler400 = "populace.api.problems.bad_request"
+handler403 = "populace.api.problems.forbidden"
+handler404 = "populace.api.problems.not_found"
+handler500 = "populace.api.problems.internal"

@@ -22,6 +22,7 @@ class ApiToken(Guarded):
     expires_at = models.DateTimeField(default=FOREVER)
     revoked_at = models.DateTimeField(default=FOREVER)
     last_used_at = models.DateTimeField(default=NEVER)
+    version = models.BigIntegerField(default=1)  # of two revocations at the same moment, one is an event
 
     def __str__(self) -> str:
         return self.name

@@ -1,0 +1,135 @@
+"""Who is asking, by a bearer token (RFC 6750 section 2.1), and whether the token's scopes allow it.
+
+Cookies and tokens in queries or forms are not looked at. A token is valid while it has neither expired nor been
+revoked and its owner exists and is active: asked anew in every request, in the same statement as the document where
+there is one, and kept nowhere, so that a revocation counts from the next request on in every process.
+"""
+
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import OuterRef, Subquery
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from populace.api.problems import AUTHENTICATE, Problem
+from populace.audit.actors import Actor
+from populace.credentials.models import ApiToken
+from populace.credentials.tokens import ADMIN, digest_of
+from populace.infra.db.compiled import Compiled, Param
+from populace.infra.db.fields import FOREVER
+from populace.users.models import User
+
+# Expiry goes by the database's clock, one for all processes; a revocation by no clock at all.
+_VALID = (
+    ApiToken.objects.order_by()
+    # One look-up by key whatever the planner believes; it would turn EXISTS into a join.
+    .alias(owner_is_active=Subquery(User.objects.filter(pk=OuterRef("user_id")).values("is_active")))
+    .filter(
+        digest=Param("digest", ApiToken._meta.get_field("digest")),
+        expires_at__gt=Now(),
+        revoked_at=FOREVER,
+        owner_is_active=True,
+    )
+)
+_COLUMNS = ("id", "user_id", "scopes")
+
+TOKEN = Compiled(_VALID.values_list(*_COLUMNS))
+"""`TOKEN.row(digest=…)`: the columns of a Principal; None unless the token is valid."""
+
+
+def folded(read: Compiled) -> Compiled:
+    """Return `read` and its token's check as one statement: `.row(digest=…, **values)`.
+
+    None: the token is not valid. Else the columns of TOKEN and the document, NULL where there is none.
+    """
+    return Compiled(_VALID.values_list(*_COLUMNS, Subquery(read.queryset)))
+
+
+class Principal(NamedTuple):
+    """The token behind a request; ids as the text the database gave, made UUIDs only where somebody asks."""
+
+    token_id: bytes
+    user_id: bytes
+    scopes: frozenset[str]
+
+
+@lru_cache(256)
+def _scopes(text: bytes) -> frozenset[str]:
+    return frozenset(text.decode().split())
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer pop_…`. How the token is looked up is the view's business: `view.token_row(digest)`."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        """Return the Principal; None without a header. Raises AuthenticationFailed, or Problem for two headers."""
+        context: dict[str, Any] = request.parser_context
+        header = request._request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
+        # WSGI joins repeated headers with a comma, which no token holds: which of the two was meant is open.
+        if "," in header:
+            raise Problem("malformed", "More than one Authorization header.")
+        scheme, _, raw = header.partition(" ")
+        digest = digest_of(raw.strip()) if scheme.lower() == "bearer" else None
+        row = context["view"].token_row(digest) if digest else None
+        if row is None:
+            raise AuthenticationFailed
+        return Principal(row[0], row[1], _scopes(row[2])), None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge of a 401 (RFC 6750 section 3)."""
+        return AUTHENTICATE["WWW-Authenticate"]
+
+
+class HasScope(BasePermission):
+    """The token has the scope that `view.scopes` names for the method, or `admin`. A method not named: nobody."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Tell so, or raise what a caller without the right is told."""
+        principal = request.user
+        if not isinstance(principal, Principal):
+            raise NotAuthenticated
+        method = request._request.method
+        needed = view.scopes.get("GET" if method == "HEAD" else method)
+        if ADMIN not in principal.scopes and (needed is None or needed not in principal.scopes):
+            raise Problem("scope", f"This call needs a token with scope {needed or ADMIN}.")
+        return True
+
+
+def actor_of(request: Request) -> Actor:
+    """Return who the events of this request name as their author."""
+    principal: Any = request.user
+    django_request: Any = request._request
+    return Actor(
+        id=UUID(principal.user_id.decode()),
+        request_id=django_request.request_id,
+        address=address_of(django_request),
+        user_agent=django_request.META.get("HTTP_USER_AGENT", "")[:300],
+    )
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return the client's address: the peer's, or what the outermost of our own proxies saw as its peer.
+
+    Each proxy appends to X-Forwarded-For, so only the last settings.TRUSTED_PROXY_COUNT entries are ours to believe;
+    what stands before them, the client may have written. A proxy must drop `X_Forwarded_For` (nginx does): WSGI
+    cannot tell it from the real one.
+    """
+    peer: str = request.META.get("REMOTE_ADDR", "")
+    trusted: int = settings.TRUSTED_PROXY_COUNT
+    entries = [entry.strip() for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    if not trusted or len(entries) < trusted:
+        return peer
+    try:
+        return str(ip_address(entries[-trusted]))
+    except ValueError:
+        return peer

@@ -1,0 +1,250 @@
+"""Everything that goes wrong becomes a problem detail (RFC 9457), here and nowhere else.
+
+No answer repeats a value that was sent (it could be a secret), nor a trace. `type` names a page that we serve.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import structlog
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions as drf
+
+from populace.credentials.hashing import HashingBusy, PasswordRefused
+from populace.infra.telemetry.logs import trace_of
+from populace.infra.telemetry.metrics import DB_ERRORS
+from populace.users.errors import IdentifierTaken, Invalid, NoIdentifier, UserNotFound, VersionMismatch
+
+log = structlog.get_logger(__name__)
+
+
+class Kind(NamedTuple):
+    """What a code means: the status it goes with, its title, and the text of its page."""
+
+    status: int
+    title: str
+    page: str
+
+
+KINDS = {
+    "malformed": Kind(400, "Malformed request", "The request could not be read. Nothing was done."),
+    "duplicate_key": Kind(400, "Duplicate key", "An object in the body names a key twice, so what was meant is open."),
+    "invalid": Kind(400, "Invalid values", "`errors` lists each value that was refused: where it stands and why."),
+    "unknown_parameter": Kind(400, "Unknown parameter", "The query names a parameter that this path does not take."),
+    "invalid_host": Kind(400, "Unknown host", "The Host header is not the public URL's. See POPULACE_PUBLIC_URL."),
+    "unauthenticated": Kind(401, "Not authenticated", "A valid token is needed: `Authorization: Bearer pop_…`."),
+    "forbidden": Kind(403, "Forbidden", "The token is valid, but this is not allowed to it."),
+    "scope": Kind(403, "Scope missing", "The token lacks the scope that this call needs."),
+    "not_found": Kind(404, "Not found", "Nothing is here (any more)."),
+    "method_not_allowed": Kind(405, "Method not allowed", "`Allow` lists the methods of this path."),
+    "email_taken": Kind(409, "E-mail taken", "Somebody else has this e-mail address."),
+    "username_taken": Kind(409, "User name taken", "Somebody else has this user name."),
+    "phone_taken": Kind(409, "Phone number taken", "Somebody else has this phone number."),
+    "external_id_taken": Kind(409, "External id taken", "Somebody else has this external id."),
+    "identifier_taken": Kind(
+        409, "Identifier taken", "Somebody else has, or had a moment ago, one of the identifiers."
+    ),
+    "precondition_failed": Kind(412, "Changed meanwhile", "The version named by If-Match is not the present one."),
+    "too_large": Kind(413, "Body too large", "The body is larger than this path takes."),
+    "unsupported_media_type": Kind(415, "Unsupported media type", "Send JSON in UTF-8, without Content-Encoding."),
+    "rate_limited": Kind(429, "Too many requests", "Try again after `Retry-After` seconds."),
+    "internal": Kind(500, "Internal error", "Our fault. The log tells more under the request id in `instance`."),
+    "overloaded": Kind(503, "Overloaded", "Try again after `Retry-After` seconds; nothing was done."),
+    "unavailable": Kind(503, "Database unavailable", "Whether a change was made is not known: read before repeating."),
+}
+
+AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="populace"'}
+
+
+class Fault(NamedTuple):
+    """One refused value: a JSON pointer into the body (RFC 6901), a code, and why in words."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(drf.APIException):
+    """Something to tell the caller; `code` is one of KINDS."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        errors: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or KINDS[code].page, code)
+        self.code, self.status_code = code, KINDS[code].status
+        self.errors, self.headers = errors, dict(headers or {})
+
+    def reply(self, request: HttpRequest) -> HttpResponse:
+        """Return the answer to `request`."""
+        request_id = getattr(request, "request_id", "")
+        body: dict[str, Any] = {
+            "type": f"/problems/{self.code}",
+            "title": KINDS[self.code].title,
+            "status": self.status_code,
+            "detail": str(self.detail),
+            "instance": request_id,
+            "code": self.code,
+        }
+        if self.errors:
+            body["errors"] = [fault._asdict() for fault in self.errors]
+        return HttpResponse(
+            json.dumps(body).encode(),
+            content_type="application/problem+json",
+            status=self.status_code,
+            headers=self.headers,
+        )
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """Answer whatever a view raised; DRF's EXCEPTION_HANDLER."""
+    request = context["request"]
+    problem = problem_of(error)
+    if problem.code == "unavailable":
+        DB_ERRORS.inc()
+    if problem.code in ("internal", "unavailable"):  # an overload is no fault, and its log would add to it
+        log.error(problem.code, request_id=getattr(request, "request_id", ""), path=request.path, trace=trace_of(error))
+    return problem.reply(request)
+
+
+@singledispatch
+def problem_of(error: Exception) -> Problem:
+    """Return what to tell about `error`. Unknown ones are our fault, and tell nothing."""
+    return Problem("internal")
+
+
+@problem_of.register
+def _(error: Problem) -> Problem:
+    return error
+
+
+@problem_of.register
+def _(error: drf.APIException) -> Problem:
+    """DRF's other refusals: too few of them reach us to say more than their status does."""
+    by_status = {kind.status: code for code, kind in reversed(KINDS.items())}
+    return Problem(by_status.get(error.status_code, "internal"))
+
+
+@problem_of.register
+def _(error: drf.ValidationError) -> Problem:
+    return Problem("invalid", errors=list(_faults(error.detail, "")))
+
+
+def _faults(detail: Any, pointer: str) -> Iterator[Fault]:
+    """Flatten DRF's nested details: names and list positions become pointers (escaped as RFC 6901 section 3 says)."""
+    if isinstance(detail, Mapping):
+        for name, below in detail.items():
+            own = "" if name == "non_field_errors" else "/" + str(name)[:200].replace("~", "~0").replace("/", "~1")
+            yield from _faults(below, pointer + own)
+    elif isinstance(detail, list | tuple):
+        for number, below in enumerate(detail):
+            yield from _faults(below, pointer if isinstance(below, str) else f"{pointer}/{number}")
+    else:
+        yield Fault(pointer, str(getattr(detail, "code", "invalid")), str(detail))
+
+
+@problem_of.register(drf.NotAuthenticated)
+@problem_of.register(drf.AuthenticationFailed)
+def _(error: Exception) -> Problem:
+    return Problem("unauthenticated", headers=AUTHENTICATE)
+
+
+@problem_of.register
+def _(error: drf.Throttled) -> Problem:
+    return Problem("rate_limited", headers={"Retry-After": str(int(getattr(error, "wait", None) or 1))})
+
+
+@problem_of.register(drf.PermissionDenied)
+@problem_of.register(DjangoPermissionDenied)
+def _(error: Exception) -> Problem:
+    return Problem("forbidden")
+
+
+@problem_of.register(Http404)
+@problem_of.register(UserNotFound)
+def _(error: Exception) -> Problem:
+    return Problem("not_found")
+
+
+@problem_of.register
+def _(error: RequestDataTooBig) -> Problem:
+    return Problem("too_large")
+
+
+@problem_of.register
+def _(error: DisallowedHost) -> Problem:
+    return Problem("invalid_host")
+
+
+@problem_of.register
+def _(error: IdentifierTaken) -> Problem:
+    faults = [Fault(f"/{kind}", f"{kind}_taken", KINDS[f"{kind}_taken"].page) for kind in error.kinds]
+    return Problem(faults[0].code if faults else "identifier_taken", errors=faults)
+
+
+@problem_of.register
+def _(error: NoIdentifier) -> Problem:
+    detail = "A person needs at least one of user name, e-mail, phone and external id."
+    return Problem("invalid", errors=[Fault("", "no_identifier", detail)])
+
+
+@problem_of.register
+def _(error: Invalid) -> Problem:
+    return Problem("invalid", errors=[Fault(f"/{error.field}" if error.field else "", error.code, error.detail)])
+
+
+@problem_of.register
+def _(error: PasswordRefused) -> Problem:
+    return Problem("invalid", errors=[Fault("/password", error.code, error.detail)])
+
+
+@problem_of.register
+def _(error: VersionMismatch) -> Problem:
+    return Problem("precondition_failed")
+
+
+@problem_of.register
+def _(error: HashingBusy) -> Problem:
+    return Problem("overloaded", headers={"Retry-After": str(error.retry_after_s)})
+
+
+@problem_of.register(OperationalError)
+@problem_of.register(InterfaceError)
+def _(error: Exception) -> Problem:
+    """The database is gone, or it ended a statement that took or waited too long (design section 4)."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state in ("57014", "55P03", "40001", "40P01"):  # timeout, lock timeout, serialization failure, deadlock
+        return Problem("overloaded", headers={"Retry-After": "1"})
+    return Problem("unavailable", headers={"Retry-After": "1"})
+
+
+# Django's own error views (config/urls.py): paths that no view of ours answers.
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an unknown path."""
+    return Problem("not_found").reply(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django calls suspicious; most often the Host header."""
+    return (problem_of(exception) if isinstance(exception, DisallowedHost) else Problem("malformed")).reply(request)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer Django's PermissionDenied."""
+    return Problem("forbidden").reply(request)
+
+
+def internal(request: HttpRequest) -> HttpResponse:
+    """Answer an exception that nobody caught; Django has logged it."""
+    return Problem("internal").reply(request)

@@ -1,0 +1,163 @@
+"""DRF's view without what DRF does anew in every request: negotiation, versions, instances of policies.
+
+Authentication, permissions, throttles and the exception handler are DRF's hooks and work as documented there. Views
+return bytes in an HttpResponse. A GET by id is written once, here, for every kind of document.
+"""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.datastructures import MultiValueDict
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from populace.api.authentication import TOKEN
+from populace.api.problems import Fault, Problem
+from populace.infra.db.compiled import Compiled
+
+JSON = "application/json"
+
+
+class LeanRequest(Request):
+    """DRF's request, whose `data` is always what the view's only parser makes of the body."""
+
+    def _parse(self) -> tuple[Any, Any]:
+        # DRF would choose by media type, and take a body without a length for an empty one.
+        (parser,) = self.parsers or ()
+        return parser.parse(self._request, self.content_type, self.parser_context), MultiValueDict()  # type: ignore[arg-type]
+
+
+class LeanView(APIView):
+    """Base of every API view. `scopes` names the scope each method needs; a method not named needs `admin`."""
+
+    scopes: ClassVar[Mapping[str, str]] = {}
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    _negotiator = BaseContentNegotiation()  # never asked; without one DRF's Request makes its own
+    _authenticators: ClassVar[tuple[Any, ...]]
+    _permissions: ClassVar[tuple[Any, ...]]
+    _parsers: ClassVar[tuple[Any, ...]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Make the policies' instances once: they keep no state between requests (throttles do, and stay DRF's)."""
+        super().__init_subclass__(**options)
+        cls._authenticators = tuple(each() for each in cls.authentication_classes)
+        cls._permissions = tuple(each() for each in cls.permission_classes)
+        cls._parsers = tuple(each() for each in cls.parser_classes)
+
+    def get_permissions(self) -> Any:
+        """Return the class's own instances."""
+        return self._permissions
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> LeanRequest:
+        """Return the request around Django's, with the class's policies."""
+        return LeanRequest(request, self._parsers, self._authenticators, self._negotiator, {"view": self})
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer, with DRF's hooks in DRF's order; a method that is not there costs no query."""
+        self.headers: dict[str, str] = {}
+        lean = self.request = self.initialize_request(request)
+        try:
+            method = (request.method or "").lower()
+            handler = getattr(self, method, None) if method in self.http_method_names else None
+            if handler is None:
+                raise Problem("method_not_allowed", headers=self.default_response_headers)
+            self.initial(lean, *args, **kwargs)
+            return handler(lean, *args, **kwargs)  # type: ignore[no-any-return]
+        except Exception as error:
+            return self.handle_exception(error)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check who asks, whether they may, whether too often, and that the query says nothing we would ignore."""
+        request._authenticate()  # type: ignore[attr-defined]  # what reading request.user does, less its detours
+        self.check_permissions(request)
+        self.check_throttles(request)
+        if request._request.META.get("QUERY_STRING"):
+            raise Problem("unknown_parameter", "This path takes no parameters.")
+
+    def token_row(self, digest: str) -> tuple[Any, ...] | None:
+        """Return the columns of a Principal, None unless the token is valid; for TokenAuthentication."""
+        return TOKEN.row(digest=digest)
+
+
+class DocumentView(LeanView):
+    """A view of one document by its id. `read` is `folded(…)`: the token's check and the document, one statement."""
+
+    read: ClassVar[Compiled]
+    document: bytes | None = None
+
+    def token_row(self, digest: str) -> tuple[Any, ...] | None:
+        """Ask for the document along with the token, if it is to be shown."""
+        if self.request._request.method not in ("GET", "HEAD") or (key := uuid_or_none(self.kwargs["id"])) is None:
+            return TOKEN.row(digest=digest)
+        row = self.read.row(digest=digest, id=key)
+        if row is not None:
+            self.document = row[3]
+        return row
+
+    def get(self, request: Request, id: str) -> HttpResponse:
+        """Return the document, or 304 where If-None-Match names exactly these bytes."""
+        if self.document is None:
+            raise Problem("not_found")
+        held = request._request.META.get("HTTP_IF_NONE_MATCH")
+        response = shown(self.document)
+        if held is not None and (held.strip() == "*" or response.headers["ETag"] in tags_of(held)):
+            return HttpResponse(status=304, headers={"ETag": response.headers["ETag"]}, content_type=JSON)
+        return response
+
+
+def shown(document: bytes, *, status: int = 200) -> HttpResponse:
+    """Return a document with its ETag: its version and a digest of the bytes."""
+    etag = f'"{version_of(document)}.{blake2b(document, digest_size=4).hexdigest()}"'
+    return HttpResponse(document, content_type=JSON, status=status, headers={"ETag": etag})
+
+
+def version_of(document: bytes) -> int:
+    """Return the version, which stands last in every document."""
+    return int(document[document.rindex(b":") + 1 : -1])
+
+
+def uuid_or_none(text: str) -> UUID | None:
+    """Return a UUID written with dashes, in either case (RFC 9562 section 4); None for anything else."""
+    try:
+        return UUID(text) if len(text) == 36 and text.count("-") == 4 else None
+    except ValueError:
+        return None
+
+
+def uuid_or_404(text: str) -> UUID:
+    """Return the UUID of a path; nothing has any other id. Raises Problem `not_found`."""
+    if (key := uuid_or_none(text)) is None:
+        raise Problem("not_found")
+    return key
+
+
+def tags_of(header: str) -> list[str]:
+    """Return the entity tags of If-Match or If-None-Match; a proxy that compressed the body has made them weak."""
+    return [tag.strip().removeprefix("W/") for tag in header.split(",")]
+
+
+def versions_of(request: Request) -> set[int] | None:
+    """Return the versions that If-Match allows, None for any; tags that are not ours allow none.
+
+    Only the version counts: groups and last_login are in the digest, but no change of the person's own row.
+    """
+    header = request._request.META.get("HTTP_IF_MATCH")
+    if header is None or header.strip() == "*":
+        return None
+    versions = (tag.strip('"').partition(".")[0] for tag in tags_of(header))
+    return {int(version) for version in versions if version.isdecimal() and len(version) < 19}
+
+
+def refuse_body(request: Request) -> None:
+    """Raise Problem 400 where a call that takes nothing is sent something: it would be ignored. `{}` is nothing."""
+    meta = request._request.META
+    if meta.get("CONTENT_LENGTH") in (None, "", "0") and "HTTP_TRANSFER_ENCODING" not in meta:
+        return
+    if request.data:
+        names = list(request.data)[:20]
+        raise Problem("invalid", errors=[Fault(f"/{name[:200]}", "unknown_field", "Takes no body.") for name in names])

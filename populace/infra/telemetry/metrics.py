@@ -1,0 +1,29 @@
+"""Every metric of this system, declared in one place. Names: prometheus.io/docs/practices/naming.
+
+config/settings.py names the folder of the processes' files (PROMETHEUS_MULTIPROC_DIR) before this import, so that one
+scrape (scrape.py) shows all processes of the machine, whichever of them answers it.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# Seconds. A cached GET takes well under a millisecond, a statement is ended after five seconds.
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+HTTP_SECONDS = Histogram(
+    "http_request_duration_seconds",
+    "Time from reading a request's head to its finished reply.",
+    ["method", "route", "status"],
+    buckets=_BUCKETS_S,
+)
+DB_ERRORS = Counter("db_connection_errors", "Requests answered 503 because the database did not answer.")
+HASHING_BUSY = Counter("password_hashing_busy", "Passwords not hashed because every slot stayed taken.")
+
+EVENTS_DISPATCHED = Counter("events_dispatched", "Outbox rows moved to the feed.")
+OUTBOX_OLDEST = Gauge(
+    "outbox_oldest_seconds",
+    "Age of the oldest event that is not in the feed yet, as last seen by a worker.",
+    multiprocess_mode="livemostrecent",
+)
+TASKS_DONE = Counter("tasks_done", "Tasks that ended well.", ["task"])
+TASKS_DEAD = Counter("tasks_dead", "Tasks given up after their last try.", ["task"])
+LEASES_LOST = Counter("leases_lost", "Tasks whose worker found, when it was done, that another had taken over.")

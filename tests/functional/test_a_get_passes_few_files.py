@@ -1,0 +1,35 @@
+"""The way of a GET by id: short enough to be read in one sitting, and to stay fast."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import populace
+
+pytestmark = pytest.mark.django_db
+
+ROOT = Path(populace.__file__).parent
+
+
+def test_a_get_runs_code_of_five_of_our_files(client_of, token, make_user):
+    reader, path = client_of(token("users:read")), f"/api/v1/users/{make_user()['id']}"
+    assert reader.get(path).status_code == 200  # the first one compiles
+    seen = set()
+
+    def look(frame, event, argument):
+        if event == "call" and frame.f_code.co_filename.startswith(str(ROOT)):
+            seen.add(str(Path(frame.f_code.co_filename).relative_to(ROOT)))
+
+    sys.setprofile(look)
+    try:
+        reader.get(path)
+    finally:
+        sys.setprofile(None)
+    assert seen <= {
+        "api/middleware.py",
+        "api/views.py",
+        "api/authentication.py",
+        "credentials/tokens.py",
+        "infra/db/compiled.py",
+    }
