@@ -6,6 +6,8 @@ names with docs/reference/settings.md. A bad value raises EnvError naming the va
 
 import difflib
 import os
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,14 +31,55 @@ def fail(name: str, reason: str) -> NoReturn:
     raise EnvError(f"populace: {name}: {reason}")
 
 
+def var_dir() -> Path:
+    """Return POPULACE_VAR_DIR, the folder of what one machine keeps; a relative one is in the project's folder."""
+    return ROOT / text("POPULACE_VAR_DIR", "var")
+
+
 def load_local(path: Path) -> None:
     """Read NAME=value lines of `make run`'s var/local.env where POPULACE_MODE is unset; the environment wins."""
-    if "POPULACE_MODE" in os.environ or not path.exists():
-        return
-    for line in path.read_text().splitlines():
-        name, found, value = line.partition("=")
-        if found and not name.startswith("#"):
-            os.environ.setdefault(name.strip(), value.strip())
+    if "POPULACE_MODE" not in os.environ:
+        for name, value in pairs(path).items():
+            os.environ.setdefault(name, value)
+
+
+def begin_local() -> None:
+    """Turn this process and its children to local mode, for `make run`; call it before the settings are read.
+
+    Mode, key and database come from the environment, else from local.env in the var folder, else they are made.
+    local.env then says what is in force, for a shell beside `make run`. Refuses where another mode is asked for.
+    """
+    if text("POPULACE_MODE", "local") != "local":
+        fail("POPULACE_MODE", "must be local or unset for `populace up`; otherwise use `serve` and `worker`")
+    var = var_dir()
+    path, folder = var / "local.env", var.relative_to(ROOT) if var.is_relative_to(ROOT) else var
+    var.mkdir(mode=0o700, parents=True, exist_ok=True)  # nobody else on the machine reads the database
+    kept = pairs(path)
+    values = {
+        "POPULACE_MODE": "local",
+        "POPULACE_SECRET_KEY": secrets.token_urlsafe(48),
+        "DATABASE_URL": f"sqlite:///{folder}/populace.sqlite3",
+    } | kept
+    values = {name: os.environ.get(name) or value for name, value in values.items()}
+    os.environ.update(values)
+    if values != kept:
+        write_private(path, values)
+
+
+def pairs(path: Path) -> dict[str, str]:
+    """Return the NAME=value lines of a file without its comments; nothing where there is no file."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    parts = [line.partition("=") for line in lines if not line.startswith("#")]
+    return {name.strip(): value.strip() for name, found, value in parts if found}
+
+
+def write_private(path: Path, values: Mapping[str, str]) -> None:
+    """Write NAME=value lines, readable by the owner alone (0600) and renamed into place: nobody sees half a file."""
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.writelines(f"{name}={value}\n" for name, value in values.items())
+    new.replace(path)
 
 
 def text(name: str, default: str = "") -> str:

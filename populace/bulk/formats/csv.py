@@ -1,0 +1,111 @@
+"""CSV (RFC 4180): a header of field names, comma, semicolon or tab, UTF-8 with or without a byte order mark."""
+
+import csv
+import difflib
+import itertools
+from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
+from pathlib import Path
+
+from populace.bulk.errors import FileRefused
+from populace.bulk.rows import BadRow, Row
+
+LINE_MAX = 1 << 20  # characters; a file without line ends must not fill the memory
+DELIMITERS = ",;\t"
+
+IDENTIFIERS = ("email", "username", "phone", "external_id")
+TEXTS = (*IDENTIFIERS, "first_name", "last_name", "locale", "timezone", "kind")
+FLAGS = ("is_active", "email_verified")
+COLUMNS = (*TEXTS, *FLAGS, "password")
+ATTRIBUTE = "attributes."
+"""Prefix of a column that holds a free attribute, as text."""
+
+_BOOLEANS = dict.fromkeys(("true", "1", "yes"), True) | dict.fromkeys(("false", "0", "no"), False)
+_SPELLINGS = {name.replace("_", ""): name for name in COLUMNS}
+
+
+def rows(path: Path) -> Iterator[Row | BadRow]:
+    """Yield each row below the header, reading as it goes; blank lines are no rows. Raises FileRefused."""
+    size = max(path.stat().st_size, 1)
+    with path.open("rb") as raw:
+        # What is not UTF-8 spoils its own row only.
+        text = TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        header = text.readline(LINE_MAX)
+        reader = csv.reader(itertools.chain([header], _lines(text)), delimiter=_delimiter(header), strict=True)
+        columns = _columns(reader)
+        numbers = itertools.count(1)
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error:
+                yield BadRow(
+                    number=next(numbers), behind=raw.tell() / size, code="malformed", reason="Quotes are out of place."
+                )
+                continue
+            if cells:
+                yield _row(next(numbers), min(raw.tell() / size, 1), columns, cells)
+
+
+def _lines(text: TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(LINE_MAX):
+        if len(line) == LINE_MAX:
+            raise FileRefused(f"a line is longer than {LINE_MAX} characters")
+        yield line
+
+
+def _delimiter(header: str) -> str:
+    return max(DELIMITERS, key=header.count)
+
+
+def _columns(reader: Iterator[list[str]]) -> list[str]:
+    """Return the header in our names: case, spaces, dashes and underscores make no difference."""
+    try:
+        header = next(reader, [])
+    except csv.Error:
+        raise FileRefused("the header's quotes are out of place") from None
+    columns = [_column(cell.strip()) for cell in header]
+    if not set(columns) & set(IDENTIFIERS):
+        raise FileRefused(f"the header has none of the columns {', '.join(IDENTIFIERS)}")
+    if len(set(columns)) < len(columns):
+        raise FileRefused("the header names a column twice")
+    return columns
+
+
+def _column(cell: str) -> str:
+    if cell.startswith(ATTRIBUTE) and cell != ATTRIBUTE:
+        return cell
+    plain = cell.casefold().replace("_", "").replace("-", "").replace(" ", "")
+    if plain in _SPELLINGS:
+        return _SPELLINGS[plain]
+    near = difflib.get_close_matches(cell.casefold(), COLUMNS, 1)
+    # Nothing is dropped in silence; what the contract does not know can come along as an attribute.
+    advice = f"did you mean {near[0]}?" if near else f"name it {ATTRIBUTE}NAME to keep it as an attribute"
+    shown = cell.encode("ascii", "backslashreplace").decode()[:40]
+    raise FileRefused(f"unknown column {shown}: {advice}")
+
+
+def _row(number: int, behind: float, columns: Sequence[str], cells: Sequence[str]) -> Row | BadRow:
+    if len(cells) != len(columns):
+        reason = f"{len(cells)} cells under a header of {len(columns)}."
+        return BadRow(number=number, behind=behind, code="malformed", reason=reason)
+    given = {column: cell for column, cell in zip(columns, cells, strict=True) if cell.strip()}
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        return BadRow(number=number, behind=behind, code="malformed", reason="Not UTF-8.")
+    flags = {name: _BOOLEANS.get(given[name].strip().casefold()) for name in FLAGS if name in given}
+    if wrong := [name for name, flag in flags.items() if flag is None]:
+        return BadRow(number=number, behind=behind, code="invalid", reason=f"{wrong[0]}: Neither true nor false.")
+    values: dict[str, object] = {name: given[name].strip() for name in TEXTS if name in given}
+    if attributes := {n.removeprefix(ATTRIBUTE): v.strip() for n, v in given.items() if n.startswith(ATTRIBUTE)}:
+        values["attributes"] = attributes
+    return Row(
+        number=number,
+        behind=behind,
+        values=values,
+        password=given.get("password", ""),
+        is_active=flags.get("is_active") is not False,
+        email_verified=flags.get("email_verified") is True,
+    )

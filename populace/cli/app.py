@@ -1,0 +1,147 @@
+"""The commands. Each imports what it needs when it runs: `populace --help` answers without Django."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from populace.cli import people
+from populace.cli.output import CANNOT_RUN, SOME_ROWS_BAD, USAGE, Failure, note, progress, result
+
+EXITS = (
+    "Exit codes: 0 done, 1 cannot run (settings, database, port), 2 wrong usage, 3 some rows bad, "
+    "4 refused by the directory, 130 interrupted."
+)
+
+app = typer.Typer(
+    help=f"Populace: the people of a product and how they sign in. {EXITS}",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # its traces show local variables: passwords, tokens
+)
+app.add_typer(people.users, name="user")
+app.add_typer(people.tokens, name="token")
+
+ROWS_SHOWN = 20  # bad rows on a terminal; all are in the error file
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line; no progress bar.")]
+
+
+@app.command()
+def up() -> None:
+    """Prepare this machine's own installation (schema, administrator, demo people), then run web and worker.
+
+    This is `make run`. A dead process is started again; Ctrl-C or SIGTERM ends all within 10 seconds.
+    """
+    from config.env import begin_local
+    from populace.cli.running import run
+
+    begin_local()
+    run()
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Local mode: loopback only.")] = None,
+) -> None:
+    """Serve the API on PORT until SIGTERM, then finish the requests in hand."""
+    from populace.cli.serving import serve
+
+    serve(host)
+
+
+@app.command()
+def worker() -> None:
+    """Pass events on and run tasks until SIGTERM, then finish the task in hand."""
+    from populace.cli.serving import work
+
+    work()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema to this version; does nothing where it is there already."""
+    from populace.cli.directory import directory
+
+    with directory():
+        from populace.cli.migrating import migrate
+
+        migrate()
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="At most 2 GiB.")],
+    file_format: Annotated[str | None, typer.Option("--format", help="csv or keycloak, recognised if left out")] = None,
+    on_conflict: Annotated[str, typer.Option(help="skip or fail: where somebody has the identifier already")] = "skip",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, write none.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create people from a file, quietly (no mail follows). Bad rows go to FILE.errors.csv; then the exit code is 3.
+
+    Stopped or repeated, it does no harm: who is there already is skipped.
+    """
+    from populace.cli.directory import directory
+
+    with directory():
+        from populace.audit.actors import SYSTEM
+        from populace.bulk.errors import FileRefused, OptionRefused
+        from populace.bulk.imports import import_file
+
+        try:
+            with progress("import", as_json=as_json) as report:
+                done = import_file(
+                    file, file_format, on_conflict=on_conflict, dry_run=dry_run, by=SYSTEM, report=report
+                )
+        except OptionRefused as refused:
+            raise Failure(USAGE, str(refused)) from None
+        except FileRefused as refused:
+            raise Failure(SOME_ROWS_BAD, f"{file}: {refused}") from None
+    for row, code, reason in done.errors if as_json else done.errors[:ROWS_SHOWN]:
+        if as_json:
+            result({"row": row, "code": code, "reason": reason}, as_json=True)
+        else:
+            note(f"row {row}: {code}: {reason}")
+    result(done.summary() | ({"dry_run": True} if dry_run else {}), as_json=as_json)
+    if done.failed:
+        raise typer.Exit(SOME_ROWS_BAD)
+
+
+@app.command()
+def seed(count: Annotated[int, typer.Argument(min=1, max=100_000_000)], as_json: AsJson = False) -> None:
+    """Create COUNT made-up people with user name and e-mail, quietly; returns when their events are in the feed."""
+    from populace.cli.directory import directory
+
+    with directory():
+        from populace.audit.dispatch import dispatch
+        from populace.audit.models import Outbox
+        from populace.cli import demo
+        from populace.users.models import User
+
+        with progress("seed", as_json=as_json) as report:
+            demo.create(count, start=User.objects.count(), report=report)
+        while Outbox.objects.exists():
+            if not dispatch():  # the worker is at it
+                time.sleep(0.05)
+    result({"created": count}, as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, database, schema and folders; exit code 1 where something is wrong."""
+    from populace.cli.directory import set_up
+
+    set_up()
+    from populace.cli.doctor import findings
+
+    bad = False
+    for finding in findings():
+        bad = bad or not finding.ok
+        if as_json:
+            result({"check": finding.check, "ok": finding.ok, "detail": finding.detail}, as_json=True)
+        else:
+            result({finding.check: f"{'ok' if finding.ok else 'WRONG'}  {finding.detail}"}, as_json=False)
+    if bad:
+        raise typer.Exit(CANNOT_RUN)

@@ -1,0 +1,149 @@
+"""What the readers of CSV and Keycloak files make of real and of broken ones."""
+
+import json
+
+import pytest
+
+from populace.bulk.errors import FileRefused
+from populace.bulk.formats import csv, keycloak, recognise
+from populace.bulk.rows import BadRow, Row
+
+
+def read(reader, tmp_path, content: bytes | str | dict | list) -> list[Row | BadRow]:
+    path = tmp_path / "file"
+    if not isinstance(content, bytes):
+        content = (content if isinstance(content, str) else json.dumps(content)).encode()
+    path.write_bytes(content)
+    return list(reader.rows(path))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_csv_is_read_whatever_its_delimiter_and_byte_order_mark(tmp_path, delimiter, mark):
+    lines = [["E-Mail", "firstName", "attributes.team"], ["zoë@example.org", "Zoë", "red"], ["b@example.org", "", ""]]
+    text = "\r\n".join(delimiter.join(cells) for cells in lines)
+    first, second = read(csv, tmp_path, mark + text.encode())
+    assert first.values == {"email": "zoë@example.org", "first_name": "Zoë", "attributes": {"team": "red"}}
+    assert (first.number, second.number) == (1, 2)
+    assert second.values == {"email": "b@example.org"}
+    assert 0 < first.behind <= second.behind <= 1
+
+
+def test_csv_cells_may_hold_delimiters_quotes_and_line_ends(tmp_path):
+    (row,) = read(csv, tmp_path, 'username,first_name\na,"Ann ""A"",\nsecond line"\n\n')
+    assert row.values["first_name"] == 'Ann "A",\nsecond line'
+
+
+def test_csv_flags_and_passwords_stand_apart_from_the_values(tmp_path):
+    active, inactive = read(
+        csv, tmp_path, "username,is_active,email_verified,password\na,,yes, blank kept \nb,FALSE,0,\n"
+    )
+    assert (active.is_active, active.email_verified, active.password) == (True, True, " blank kept ")
+    assert (inactive.is_active, inactive.email_verified, inactive.password) == (False, False, "")
+    assert set(active.values) == {"username"}
+    assert "blank kept" not in repr(active)
+
+
+def test_a_bad_csv_row_is_told_and_the_next_one_is_read(tmp_path):
+    content = b'username,is_active\na\nb,maybe\n"c"x,true\n\xff,true\nlast,true\n'
+    cells, flag, quotes, encoding, last = read(csv, tmp_path, content)
+    assert [row.number for row in (cells, flag, quotes, encoding, last)] == [1, 2, 3, 4, 5]
+    assert [row.code for row in (cells, flag, quotes, encoding)] == ["malformed", "invalid", "malformed", "malformed"]
+    assert "maybe" not in flag.reason
+    assert last.values == {"username": "last"}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "none of the columns email"),
+        ("first_name\nAnn\n", "none of the columns email"),
+        ("email,Email\n", "a column twice"),
+        ("email,user_nmae\n", "unknown column user_nmae: did you mean username?"),
+        ("email,shoe size\n", "unknown column shoe size: name it attributes.NAME to keep it as an attribute"),
+        ("email\n" + "x" * csv.LINE_MAX, "a line is longer"),
+        ("email,username".encode("utf-16"), "unknown column"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "unknown column"),
+    ],
+)
+def test_a_csv_that_cannot_be_meant_is_refused_as_a_whole(tmp_path, content, reason):
+    with pytest.raises(FileRefused, match=reason.replace("?", r"\?")):
+        read(csv, tmp_path, content)
+
+
+def test_a_keycloak_user_is_read_with_all_that_has_a_place_here(tmp_path):
+    user = {
+        "id": "5f1c",
+        "username": "ann",
+        "email": "ann@example.org",
+        "emailVerified": True,
+        "enabled": False,
+        "firstName": "Ann",
+        "lastName": "Lee",
+        "createdTimestamp": 1700000000000,
+        "attributes": {"team": ["red"], "sizes": ["s", "m"]},
+        "credentials": [{"type": "password", "secretData": "{}", "credentialData": "{}"}, {"type": "otp"}],
+        "realmRoles": ["user"],
+        "groups": ["/a/b"],
+    }
+    (row,) = read(keycloak, tmp_path, {"realm": "r", "users": [user]})
+    assert row.values == {
+        "external_id": "5f1c",
+        "username": "ann",
+        "email": "ann@example.org",
+        "first_name": "Ann",
+        "last_name": "Lee",
+        "attributes": {"team": "red", "sizes": ["s", "m"]},
+    }
+    assert (row.is_active, row.email_verified, row.password) == (False, True, "")
+    assert row.left_out == {
+        "created_not_kept",
+        "groups_not_imported",
+        "password_not_imported",
+        "roles_not_imported",
+        "second_factor_not_imported",
+    }
+
+
+def test_every_realm_of_one_keycloak_file_is_read(tmp_path):
+    realms = [{"realm": name, "users": [{"username": name}]} for name in ("one", "two")]
+    assert [row.values for row in read(keycloak, tmp_path, realms)] == [{"username": "one"}, {"username": "two"}]
+
+
+def test_keycloak_users_of_another_shape_are_bad_rows(tmp_path):
+    users = ["x", {"username": "a", "attributes": 3}, {"username": "b", "credentials": [1]}, {"username": "good"}]
+    rows = read(keycloak, tmp_path, {"users": users})
+    assert [getattr(row, "code", "") for row in rows] == ["malformed", "malformed", "malformed", ""]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"realm": "r"}, "holds no users; export the realm with `--users realm_file`"),
+        ({"realm": "r", "users": []}, "holds no users"),
+        ({"realm": "r", "users": {}}, "holds no users"),
+        ({"users": "x"}, "not a realm export"),
+        (["x"], "not a realm export"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+    ],
+)
+def test_a_keycloak_file_without_users_is_refused(tmp_path, content, reason):
+    with pytest.raises(FileRefused, match=reason):
+        read(keycloak, tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("email\na@example.org", "csv"),
+        ('{"users"', "keycloak"),
+        (" \n[", "keycloak"),
+        ("\ufeff{", "keycloak"),
+        ("", "csv"),
+    ],
+)
+def test_the_format_is_recognised_by_how_the_file_begins(tmp_path, content, name):
+    path = tmp_path / "file"
+    path.write_text(content, encoding="utf-8")
+    assert recognise(path) == name
