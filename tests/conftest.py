@@ -1,0 +1,127 @@
+"""Fixtures of every test; the engine and its settings are made in tests/support/plugin.py."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.test import Client
+
+from tests.support.installation import Installation
+from tests.support.missing import missing
+from tests.support.plugin import ENGINE, Session
+
+# The project's modules are imported where they are used: one that does not import fails its own tests only.
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def engine() -> str:
+    """The engine of this run: postgresql or sqlite."""
+    return ENGINE
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings():
+    """Before pytest-django makes the test database: where there is no server, skip (fail with CI=true)."""
+    if Session.missing:
+        missing(Session.missing)
+
+
+@pytest.fixture
+def actor():
+    """Somebody who does something."""
+    from populace.audit.actors import Actor
+
+    return Actor(id=uuid4(), request_id="test", address="192.0.2.1", user_agent="tests")
+
+
+@pytest.fixture
+def make_user(db, actor) -> Callable[..., dict[str, Any]]:
+    """Return `make_user(**values) -> document`: a person with a user name and an e-mail of their own unless given."""
+    from populace.users.actions import create_user
+
+    def make(*, password_hash="!", kind="person", quiet=True, is_active=True, email_verified=False, **values):
+        number = next(_numbers)
+        values = {"username": f"person{number}", "email": f"person{number}@example.com"} | values
+        return json.loads(
+            create_user(
+                by=actor,
+                values=values,
+                password_hash=password_hash,
+                kind=kind,
+                quiet=quiet,
+                is_active=is_active,
+                email_verified=email_verified,
+            )
+        )
+
+    return make
+
+
+@pytest.fixture
+def token(make_user, actor) -> Callable[..., str]:
+    """Return `token(*scopes, owner=None, expires_at=None) -> secret`; no scopes: admin, no owner: a new person."""
+    from populace.credentials.actions import create_token
+
+    def make(*scopes, owner=None, expires_at=None):
+        owner_id = UUID(str(owner or make_user()["id"]))
+        made = create_token(
+            owner_id=owner_id, name="test", scopes=scopes or ("admin",), expires_at=expires_at, by=actor
+        )
+        return made[1]
+
+    return make
+
+
+class JsonClient(Client):
+    """Django's test client with a bearer token, whose bodies are JSON (bytes and str go out as they are)."""
+
+    def __init__(self, secret: str | None) -> None:
+        super().__init__(headers={"Authorization": f"Bearer {secret}"} if secret else None)
+
+    def _send(self, method: str, path: str, body: Any, content_type: str, **options: Any):
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        return self.generic(method, path, data, content_type=content_type, **options)
+
+    def post(self, path, body="", content_type="application/json", **options):
+        return self._send("POST", path, body, content_type, **options)
+
+    def patch(self, path, body="", content_type="application/merge-patch+json", **options):
+        return self._send("PATCH", path, body, content_type, **options)
+
+    def put(self, path, body="", content_type="application/json", **options):
+        return self._send("PUT", path, body, content_type, **options)
+
+
+@pytest.fixture
+def client_of() -> Callable[[str | None], JsonClient]:
+    """Return `client_of(secret) -> JsonClient`; None sends no token."""
+    return JsonClient
+
+
+@pytest.fixture
+def client(token) -> JsonClient:
+    """A client with a token of scope admin: `client.post(path, body, headers={"If-Match": …})`."""
+    return JsonClient(token("admin"))
+
+
+@pytest.fixture
+def installation(tmp_path) -> Iterator[Installation]:
+    """A migrated database with an administrator's token, and nothing running; the test starts web and worker."""
+    if Session.missing:
+        missing(Session.missing)
+    made = Installation(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def server(installation) -> Installation:
+    """A running Populace: `server.http.get("/api/v1/users/…")`, `server.web.pid`, `server.worker.pid`."""
+    installation.start_web()
+    installation.start_worker()
+    return installation

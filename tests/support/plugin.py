@@ -1,0 +1,69 @@
+"""Give Django its settings before pytest-django loads them: a database server, a var folder, local mode.
+
+Loaded with `-p` (pyproject.toml): a conftest.py would come too late. POPULACE_TEST_ENGINE chooses the engine.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgresql import NotThere, PostgreSQL
+
+ENGINE = os.environ.get("POPULACE_TEST_ENGINE", "postgresql")
+if ENGINE not in ("postgresql", "sqlite"):
+    raise pytest.UsageError(f"POPULACE_TEST_ENGINE={ENGINE}: must be postgresql or sqlite")
+
+# What settings begin with, `*_FILE` twins included.
+SETTINGS = ("POPULACE_", "DATABASE_", "CACHE_URL", "TASKS_URL", "SESSION_STORE", "EMAIL_URL", "PORT", "DEMO")
+
+
+class Session:
+    """What one run of the tests has for itself."""
+
+    var: Path
+    postgresql: PostgreSQL | None = None
+    missing: str = ""  # why there is no server; "" where there is one
+
+
+def database_url() -> str:
+    """Start the engine and return the URL the settings read; where it cannot start, Session.missing says why."""
+    if ENGINE == "sqlite":
+        return f"sqlite:///{Session.var / 'populace.sqlite3'}"
+    try:
+        Session.postgresql = PostgreSQL()
+    except NotThere as reason:
+        Session.missing = str(reason)
+        return "postgres://populace@127.0.0.1:1/missing"
+    return Session.postgresql.url("populace")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests() -> Iterator[None]:
+    """Set the environment, then let pytest-django read the settings."""
+    for name in [name for name in os.environ if name.startswith(SETTINGS)]:
+        del os.environ[name]  # the tester's own installation is none of the tests' business
+    Session.var = Path(tempfile.mkdtemp(prefix="populace-var-"))
+    os.environ |= {
+        "POPULACE_MODE": "local",
+        "POPULACE_SECRET_KEY": "only-for-tests-" + "x" * 50,
+        "POPULACE_VAR_DIR": str(Session.var),
+        "EMAIL_URL": f"file://{Session.var / 'mail'}",
+        "DATABASE_URL": database_url(),
+    }
+    return (yield)
+
+
+def pytest_report_header() -> str:
+    """Say which engine this run is about."""
+    return f"engine: {ENGINE}" + (f" ({Session.missing})" if Session.missing else "")
+
+
+def pytest_unconfigure() -> None:
+    """Stop the server and remove the folder."""
+    if Session.postgresql:
+        Session.postgresql.stop()
+    shutil.rmtree(Session.var, ignore_errors=True)
