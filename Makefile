@@ -1,0 +1,49 @@
+# `make run` and `make test` need git, make and some Python 3; script/bootstrap brings the rest into .uv and .venv.
+# PORT, DEMO and every setting of docs/reference/settings.md come from the environment or the command line
+# (`make run PORT=9000`): make passes both on, and what is not set keeps the default of config/settings.py.
+
+.PHONY: help run test check bench faults test-all lock
+.DEFAULT_GOAL := help
+
+# Checks read settings but no database of yours.
+CHECK := POPULACE_MODE=local DATABASE_URL=sqlite:///.venv/check.sqlite3
+
+help: ## Show this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: ## Start Populace on http://127.0.0.1:8000 with demo people (PORT=…, DEMO=0); Ctrl-C stops it
+	@script/bootstrap run
+	@.venv/bin/populace up
+
+test: ## Run every test, servers included, on PostgreSQL and SQLite; say what was skipped and why
+	@script/bootstrap dev
+	@script/services
+	@script/test
+
+check: ## Check format, lint, types, import directions, migrations and docs
+	@script/bootstrap dev
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	$(CHECK) .venv/bin/mypy
+	.venv/bin/lint-imports
+	$(CHECK) .venv/bin/python manage.py makemigrations --check --dry-run
+	POPULACE_TEST_ENGINE=sqlite .venv/bin/pytest -q tests/unit/test_docs.py tests/unit/test_house.py
+
+bench: ## Compare with a naive build and with bare psycopg: one table
+	@script/bootstrap dev
+	@script/services
+	.venv/bin/python -m bench.run
+
+faults: ## Kill web and worker processes 200 times; nothing may be lost or told twice
+	@script/bootstrap dev
+	@script/services
+	FAULT_ROUNDS=200 .venv/bin/pytest tests/faults --timeout=3600
+
+test-all: check test faults ## Run check, test and faults
+
+lock: ## Resolve the dependencies of pyproject.toml anew into the two locks, with hashes
+	@script/bootstrap dev
+	.uv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.13 \
+		--custom-compile-command 'make lock' pyproject.toml -o requirements.lock
+	.uv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.13 \
+		--custom-compile-command 'make lock' pyproject.toml -c requirements.lock --group dev -o requirements-dev.lock
