@@ -1,6 +1,6 @@
 """F25: web and worker are killed where it hurts most, many times, and nothing is lost.
 
-`make faults` sets TEST_KILLS=200; the suite kills 50 of each.
+`make faults` sets FAULT_ROUNDS=200; the suite kills 50 of each.
 """
 
 import os
@@ -16,7 +16,7 @@ import pytest
 from tests.support.processes import start, wait_until
 from tests.support.sql import rows
 
-KILLS = int(os.environ.get("TEST_KILLS", "50"))
+KILLS = int(os.environ.get("FAULT_ROUNDS", "50"))
 DYING_WEB = "from tests.support.dying import serve; serve()"
 
 
