@@ -1,0 +1,63 @@
+"""What a PostgreSQL connection keeps prepared: bounded, and made again when the server has forgotten it."""
+
+import psycopg
+import pytest
+from django.db import OperationalError, ProgrammingError, connection
+
+from populace.infra.db.compiled import Prepared, execute
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _postgresql(engine):
+    if engine != "postgresql":
+        pytest.skip("about PostgreSQL")
+
+
+def number(text: str, *args: object) -> int:
+    return int(execute(connection, text, args).get_value(0, 0) or 0)
+
+
+def names() -> list[str]:
+    """What the server itself says is prepared."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'populace_%%'")
+        return [name for (name,) in cursor.fetchall()]
+
+
+def test_a_statement_is_prepared_once_and_used_again():
+    before = len(names())
+    assert [number("SELECT $1::int + 40", n) for n in (1, 2, 3)] == [41, 42, 43]
+    assert len(names()) == before + 1
+
+
+def test_a_connection_that_forgot_its_statements_prepares_them_again():
+    """populace/infra/db/compiled.py:Prepared.execute"""
+    assert number("SELECT $1::int + 50", 1) == 51
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    assert number("SELECT $1::int + 50", 2) == 52
+
+
+def test_no_more_than_the_bound_are_kept():
+    """populace/infra/db/compiled.py:Prepared.prepare"""
+    for n in range(Prepared.MOST + 20):
+        assert number(f"SELECT $1::int + {n}", 1) == n + 1
+    assert len(names()) <= Prepared.MOST
+
+
+def test_errors_of_the_server_are_django_s():
+    with pytest.raises(ProgrammingError):
+        execute(connection, "SELECT nothing_of_that_name", ())
+    assert number("SELECT 1") == 1
+
+
+def test_a_connection_that_the_server_ended_is_an_operational_error():
+    connection.ensure_connection()
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+    with pytest.raises(OperationalError):
+        execute(connection, "SELECT 1", ())
+    assert connection.connection.closed
+    connection.close()
