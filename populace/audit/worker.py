@@ -84,10 +84,13 @@ def step(stop: threading.Event | None = None) -> int:
 def look() -> tuple[bool, list[int]]:
     """Return (events wait, lanes with something due, most urgent first): one statement, each part an index probe."""
     now = timezone.now()
-    oldest, *due = LOOK.row(now=now) or (None,)
+    row = LOOK.row(now=now)
+    if row is None:  # never idle in silence while mail waits
+        raise RuntimeError("the feed's counter is missing: the database is not migrated, or was emptied by hand")
+    oldest, *due = row
     age = (now - _time(oldest)).total_seconds() if oldest else 0
     metrics.OUTBOX_OLDEST.set(max(age, 0))
-    return oldest is not None, [lane for lane, found in zip(LANES.values(), due, strict=bool(due)) if found == b"t"]
+    return oldest is not None, [lane for lane, found in zip(LANES.values(), due, strict=True) if found == b"t"]
 
 
 def _time(text: bytes) -> datetime:
@@ -105,7 +108,13 @@ def chores() -> bool:
 
 
 def _make_partitions() -> bool:
-    ensure_month_partitions(Event, "at", using="owner" if "owner" in connections else "default")
+    if "owner" not in connections:
+        ensure_month_partitions(Event, "at")
+        return False
+    try:
+        ensure_month_partitions(Event, "at", using="owner")
+    finally:
+        connections["owner"].close()  # an hour of idling would only find out that it was cut
     return False
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from populace.audit import worker
 from populace.audit.actions import recorded
 from populace.audit.consequences import CONSEQUENCES
-from populace.audit.models import Outbox
+from populace.audit.models import Counter, Outbox
 from populace.audit.worker import BULK_FIRST, POLL_S, chores, look, step, work
 from populace.infra.db.write import write
 from populace.infra.tasks.models import TaskRow
@@ -255,3 +255,10 @@ def test_upkeep_that_fails_stops_nothing(monkeypatch):
     assert chores() is False
     with connection.execute_wrapper(refuse):
         assert chores() is False
+
+
+def test_an_emptied_database_is_noticed():
+    """Guard: populace/audit/worker.py:look."""
+    Counter.objects.all().delete()
+    with pytest.raises(RuntimeError):
+        step()
