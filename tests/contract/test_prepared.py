@@ -6,13 +6,7 @@ from django.db import OperationalError, ProgrammingError, connection
 
 from populace.infra.db.compiled import Prepared, execute
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _postgresql(engine):
-    if engine != "postgresql":
-        pytest.skip("about PostgreSQL")
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.only_on("postgresql", "others prepare nothing")]
 
 
 def number(text: str, *args: object) -> int:
