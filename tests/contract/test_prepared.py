@@ -1,5 +1,9 @@
 """What a PostgreSQL connection keeps prepared: bounded, and made again when the server has forgotten it."""
 
+import gc
+import threading
+import weakref
+
 import psycopg
 import pytest
 from django.db import OperationalError, ProgrammingError, connection
@@ -55,3 +59,42 @@ def test_a_connection_that_the_server_ended_is_an_operational_error():
         execute(connection, "SELECT 1", ())
     assert connection.connection.closed
     connection.close()
+
+
+def kept_by_nobody(driver: weakref.ref) -> bool:
+    gc.collect()
+    return driver() is None
+
+
+def test_a_closed_connection_is_freed():
+    """populace/infra/db/compiled.py:Prepared.__init__: what hangs on a connection must not keep it."""
+    number("SELECT 1")
+    driver = weakref.ref(connection.connection)
+    connection.close()
+    assert kept_by_nobody(driver)
+
+
+def test_a_thread_that_ends_leaves_no_connection():
+    """populace/infra/db/compiled.py:Prepared.__init__: granian ends idle threads, and their connections with them."""
+    drivers = []
+
+    def once():
+        number("SELECT 1")
+        drivers.append(weakref.ref(connection.connection))
+
+    thread = threading.Thread(target=once)
+    thread.start()
+    thread.join()
+    assert kept_by_nobody(drivers[0])
+
+
+def test_a_plan_that_a_schema_change_spoilt_is_freed_on_the_server():
+    """populace/infra/db/compiled.py:Prepared.forgets"""
+    execute(connection, "SELECT * FROM audit_counter", ())
+    for kind in ("text", "varchar(40)", "varchar(32)"):
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE audit_counter ALTER COLUMN name TYPE {kind}")
+        execute(connection, "SELECT * FROM audit_counter", ())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT * FROM audit_counter'")
+        assert cursor.fetchone() == (1,)

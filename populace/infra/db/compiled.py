@@ -89,7 +89,8 @@ class Prepared:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.pgconn: Any = connection.pgconn  # its protocol denies that a parameter may be None
-        self.transformer = Transformer(connection)
+        # Not the connection itself: this would then keep its own key in _prepared alive, and the connection open.
+        self.transformer = Transformer(connection.adapters)
         self.names: dict[tuple[str, tuple[int, ...]], bytes] = {}
         self.made = 0
 
@@ -100,12 +101,18 @@ class Prepared:
         name = self.names.pop(key, None) or self.prepare(key)
         self.names[key] = name  # last in the order of use
         result = self.pgconn.exec_prepared(name, params, self.transformer.formats)
-        if result.status == ExecStatus.FATAL_ERROR and result.error_field(DiagnosticField.SQLSTATE) in FORGOTTEN:
-            # Nothing has run: a pooler, a rollback or a change of schema came in between.
-            self.names.clear()
-            name = self.names[key] = self.prepare(key)
+        if result.status == ExecStatus.FATAL_ERROR and self.forgets(result.error_field(DiagnosticField.SQLSTATE), name):
+            name = self.names[key] = self.prepare(key)  # nothing has run
             result = self.pgconn.exec_prepared(name, params, self.transformer.formats)
         return self.checked(result)
+
+    def forgets(self, sqlstate: bytes | None, name: bytes) -> bool:
+        """Drop what can no longer be used after an error; tell whether to prepare it anew."""
+        if sqlstate == b"26000":  # no such statement: a pooler or a rollback came in between, so none of the others
+            self.names.clear()
+        elif sqlstate == b"0A000":  # a change of schema: this plan must not change its result's type
+            self.pgconn.exec_(b"DEALLOCATE " + name)
+        return sqlstate in (b"26000", b"0A000")
 
     def prepare(self, key: tuple[str, tuple[int, ...]]) -> bytes:
         """Have the server parse a statement for these types; return its name."""
@@ -125,7 +132,6 @@ class Prepared:
         raise psycopg.errors.error_from_result(result)
 
 
-FORGOTTEN = (b"26000", b"0A000")  # no such prepared statement; a plan that must not change its result's type
 _prepared: WeakKeyDictionary[psycopg.Connection[Any], Prepared] = WeakKeyDictionary()
 
 
