@@ -15,16 +15,20 @@ from populace.credentials.models import ApiToken
 from populace.credentials.tokens import SCOPES, digest, make_token
 from populace.infra.db.fields import FOREVER
 from populace.infra.db.write import Change, Stale, write
-from populace.users.errors import UserNotFound, VersionMismatch
+from populace.users.errors import UserNotFound
 from populace.users.models import User
+from populace.users.races import on_row
 from populace.users.reads import USER
 
-TRIES = 3
-"""Times a password is set anew on what somebody else wrote meanwhile."""
+NAME_MAX = 200  # characters of a token's name
 
 
 class TokenNotFound(LookupError):
     """No token has this id (any more)."""
+
+
+class NameTooLong(ValueError):
+    """A token's name has more than NAME_MAX characters, or holds what cannot be stored."""
 
 
 class UnknownScope(ValueError):
@@ -36,8 +40,10 @@ def create_token(
 ) -> tuple[ApiToken, str]:
     """Make a token of a person and return it with its secret, which cannot be had again.
 
-    None for `expires_at`: it does not end by itself. Raises UnknownScope, UserNotFound.
+    None for `expires_at`: it does not end by itself. Raises NameTooLong, UnknownScope, UserNotFound.
     """
+    if len(name) > NAME_MAX or not name.isprintable():
+        raise NameTooLong
     wanted = list(dict.fromkeys(scopes))
     if not wanted or not set(wanted) <= set(SCOPES):
         raise UnknownScope
@@ -71,25 +77,19 @@ def revoke_token(token_id: UUID, *, by: Actor) -> None:
         write(_recorded(token, "token.revoked", by=by, at=at), change=Change(token, ("revoked_at",), token.version))
 
 
-def set_password(user_id: UUID, *, password_hash: str, by: Actor) -> bytes:
-    """Store a finished hash and return the person's document. Raises UserNotFound, VersionMismatch (three lost races).
+def set_password(user_id: UUID, *, password_hash: str, by: Actor, expected: int | None = None) -> bytes:
+    """Store a finished hash and return the person's document. Raises UserNotFound, VersionMismatch as update_user does.
 
     The event says that and when, never what.
     """
-    for _ in range(TRIES):
-        user = User._base_manager.filter(pk=user_id).first()
-        if user is None:
-            raise UserNotFound
+
+    def attempt(user: User) -> bytes:
         at = user.updated_at = now()
         user.password = password_hash
         event = recorded(subject_id=user_id, subject_kind="user", action="user.password_set", by=by, at=at)
-        try:
-            document = write(event, change=Change(user, ("password", "updated_at"), user.version), returning=USER)
-        except Stale:
-            continue
-        if document is not None:
-            return document
-    raise VersionMismatch
+        return write(event, change=Change(user, ("password", "updated_at"), user.version), returning=USER) or b""
+
+    return on_row(user_id, attempt, expected=expected)
 
 
 def _recorded(token: ApiToken, action: str, *, by: Actor, at: datetime) -> list[Model]:
