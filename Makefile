@@ -31,7 +31,7 @@ check: ## Check format, lint, types, import directions, migrations and docs
 
 bench: ## Compare with a naive build and with bare psycopg: one table
 	@script/bootstrap dev
-	@script/services
+	@script/services bench
 	.venv/bin/python -m bench.run
 
 faults: ## Kill web and worker processes 200 times; nothing may be lost or told twice

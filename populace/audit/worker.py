@@ -84,10 +84,13 @@ def step(stop: threading.Event | None = None) -> int:
 def look() -> tuple[bool, list[int]]:
     """Return (events wait, lanes with something due, most urgent first): one statement, each part an index probe."""
     now = timezone.now()
-    oldest, *due = LOOK.row(now=now) or (None,)
+    row = LOOK.row(now=now)
+    if row is None:  # never idle in silence while mail waits
+        raise RuntimeError("the feed's counter is missing: the database is not migrated, or was emptied by hand")
+    oldest, *due = row
     age = (now - _time(oldest)).total_seconds() if oldest else 0
     metrics.OUTBOX_OLDEST.set(max(age, 0))
-    return oldest is not None, [lane for lane, found in zip(LANES.values(), due, strict=bool(due)) if found == b"t"]
+    return oldest is not None, [lane for lane, found in zip(LANES.values(), due, strict=True) if found == b"t"]
 
 
 def _time(text: bytes) -> datetime:
@@ -113,6 +116,8 @@ def _make_partitions() -> bool:
         metrics.PARTITIONS_MISSING.set(len(missing))
         if missing:
             log.error("partitions_missing", names=missing)
+        if alias == "owner":
+            connections["owner"].close()  # an hour of idling would only find out that it was cut
     return False
 
 

@@ -21,7 +21,7 @@ def directory() -> Iterator[None]:
     set_up()
     from django.db import DatabaseError, InterfaceError
 
-    from populace.credentials.errors import TokenNotFound
+    from populace.credentials.errors import NAME_MAX, NameTooLong, TokenNotFound
     from populace.credentials.hashing import HashingBusy, PasswordRefused
     from populace.users.errors import IdentifierTaken, Invalid, LastOwner, NoIdentifier, UserNotFound
 
@@ -31,6 +31,8 @@ def directory() -> Iterator[None]:
         raise Failure(REFUSED, "not_found: nobody is found by that") from None
     except TokenNotFound:
         raise Failure(REFUSED, "not_found: there is no such token") from None
+    except NameTooLong:
+        raise Failure(REFUSED, f"invalid: a token's name has at most {NAME_MAX} printable characters") from None
     except IdentifierTaken as taken:
         _, code = taken.refusals[0]
         what = " and ".join(kind.replace("confusable", "look-alike user name") for kind in taken.kinds)

@@ -112,7 +112,8 @@ def find(who: str) -> UUID:
     kind, _, value = who.partition(":")
     if kind not in NORMAL:
         kind, value = "email" if "@" in who else "phone" if who.startswith("+") else "username", who
-    found = user_id_of(kind, value)
+    # A user name may hold a colon, too.
+    found = user_id_of(kind, value) or user_id_of("username", who)
     if found is None:
         raise UserNotFound
     return found

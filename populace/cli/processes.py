@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,18 @@ from populace.cli.output import CANNOT_RUN, Failure
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def stopped_by(*numbers: signal.Signals) -> threading.Event:
+    """Return an event that these signals set; the interrupted statement goes on.
+
+    Better than KeyboardInterrupt, which is lost where it strikes a destructor. A thread sets it, because Event.set()
+    in the handler itself would wait for ever for the lock that an interrupted Event.wait() may hold.
+    """
+    stop = threading.Event()
+    for number in numbers:
+        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
+    return stop
 
 
 def die_with_parent(parent: int) -> None:

@@ -2,13 +2,12 @@
 
 import multiprocessing
 import signal
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from populace.cli.directory import set_up
 from populace.cli.output import CANNOT_RUN, Failure
-from populace.cli.processes import die_with_parent, refuse_taken_port
+from populace.cli.processes import die_with_parent, refuse_taken_port, stopped_by
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BACKLOG = 1024  # connections the kernel keeps for a process that is busy
@@ -67,9 +66,7 @@ def load_application() -> Callable[..., Any]:
 
 def work() -> None:
     """Dispatch events and run tasks until SIGTERM or SIGINT; the task in hand is finished first."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stopped_by(signal.SIGTERM, signal.SIGINT)
     set_up()
     from populace.audit import worker
 

@@ -58,15 +58,12 @@ class Child:
             self.process.wait()
 
 
-def supervise(commands: Mapping[str, Sequence[str]], ready: Callable[[], bool]) -> None:
-    """Run each command of `populace` until SIGINT, SIGTERM or SIGHUP; then drain all within STOP_S and return.
+def supervise(commands: Mapping[str, Sequence[str]], *, stop: threading.Event, ready: Callable[[], bool]) -> None:
+    """Run each command of `populace` until `stop` is set; then drain all within STOP_S and return.
 
     A command that ends is started again: at once, and with growing pauses while it keeps dying. `ready` is asked
     again and again until it is true. Call it from the main thread: PR_SET_PDEATHSIG means the thread that forks.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
     children = [Child(name, arguments) for name, arguments in commands.items()]
     is_ready = False
     while not stop.wait(LOOK_S):

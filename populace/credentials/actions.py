@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from populace.audit.actions import recorded
 from populace.audit.actors import Actor
 from populace.audit.permissions import expanded
-from populace.credentials.errors import ExceedsToken, TokenNotFound, UnknownScope
+from populace.credentials.errors import NAME_MAX, ExceedsToken, NameTooLong, TokenNotFound, UnknownScope
 from populace.credentials.models import ApiToken
 from populace.credentials.tokens import SCOPES, digest, make_token
 from populace.infra.db.fields import FOREVER
@@ -24,6 +24,7 @@ from populace.infra.db.write import Change, Stale, write
 from populace.users.errors import UserNotFound, VersionMismatch
 from populace.users.guards import may_act
 from populace.users.models import User
+from populace.users.races import on_row
 from populace.users.reads import USER
 
 TRIES = 3
@@ -39,8 +40,10 @@ def create_token(
     """Make a token of a person and return it with its secret, which cannot be had again.
 
     None for `expires_at`: as long as the token that asks, or it does not end by itself. A token makes none that may
-    do more or works longer than itself (ExceedsToken). Raises UnknownScope, UserNotFound.
+    do more or works longer than itself (ExceedsToken). Raises NameTooLong, UnknownScope, UserNotFound.
     """
+    if len(name) > NAME_MAX or not name.isprintable():
+        raise NameTooLong
     wanted = list(dict.fromkeys(scopes))
     if not wanted or not set(wanted) <= set(SCOPES):
         raise UnknownScope
@@ -90,26 +93,20 @@ def revoke_token(token_id: UUID, *, by: Actor) -> None:
     raise VersionMismatch
 
 
-def set_password(user_id: UUID, *, password_hash: str, by: Actor) -> bytes:
-    """Store a finished hash and return the person's document. Raises UserNotFound, VersionMismatch (three lost races).
+def set_password(user_id: UUID, *, password_hash: str, by: Actor, expected: int | None = None) -> bytes:
+    """Store a finished hash and return the person's document. Raises UserNotFound, VersionMismatch as update_user does.
 
     The event says that and when, never what.
     """
     may_act(user_id, by=by)
-    for _ in range(TRIES):
-        user = User._base_manager.filter(pk=user_id).first()
-        if user is None:
-            raise UserNotFound
+
+    def attempt(user: User) -> bytes:
         at = user.updated_at = now()
         user.password = password_hash
         event = recorded(subject_id=user_id, subject_kind="user", action="user.password_set", by=by, at=at)
-        try:
-            document = write(event, change=Change(user, ("password", "updated_at"), user.version), returning=USER)
-        except Stale:
-            continue
-        if document is not None:
-            return document
-    raise VersionMismatch
+        return write(event, change=Change(user, ("password", "updated_at"), user.version), returning=USER) or b""
+
+    return on_row(user_id, attempt, expected=expected)
 
 
 def _made(owner_id: UUID, name: str, scopes: Iterable[str], expires_at: datetime, at: datetime) -> tuple[ApiToken, str]:

@@ -11,3 +11,10 @@ class UnknownScope(ValueError):
 
 class ExceedsToken(Exception):
     """A token would make one that may do more, or works for longer, than itself."""
+
+
+NAME_MAX = 200  # characters of a token's name
+
+
+class NameTooLong(ValueError):
+    """A token's name has more than NAME_MAX characters, or holds what cannot be stored."""

@@ -27,6 +27,7 @@ WAIT_S = 1.0
 """How long a request may wait for its turn; the hash itself then takes about 30 ms."""
 
 LONGEST_CHARACTERS, LONGEST_BYTES = 256, 1024
+LONGEST_HASH = 512  # characters: the column's length
 SHORTEST_CHARACTERS = 15  # NIST SP 800-63B-4 section 3.1.1.2: where a password is the only factor
 
 _LOOK_S = 0.005  # between two looks at the slots: flock has no time-out of its own
@@ -48,7 +49,11 @@ class PasswordRefused(ValueError):
 
 def check_policy(raw: str, *, username: str = "") -> None:
     """Raise PasswordRefused unless `raw` may become somebody's password. Cheap: asked before any hashing."""
-    if len(raw) > LONGEST_CHARACTERS or len(raw.encode()) > LONGEST_BYTES:
+    try:
+        size = len(raw.encode())
+    except UnicodeEncodeError:  # a lone surrogate
+        raise PasswordRefused("invalid", "Must be text.") from None
+    if len(raw) > LONGEST_CHARACTERS or size > LONGEST_BYTES:
         raise PasswordRefused(
             "password_too_long", f"At most {LONGEST_CHARACTERS} characters and {LONGEST_BYTES} bytes."
         )
@@ -72,6 +77,8 @@ def verify_password(raw: str, encoded: str) -> bool:
 
 def is_known_hash(encoded: str) -> bool:
     """Tell whether `encoded` is complete, made by one of PASSWORD_HASHERS and affordable to check."""
+    if len(encoded) > LONGEST_HASH:
+        return False
     try:
         hasher = identify_hasher(encoded)
         return isinstance(hasher, Argon2Hasher) and hasher.is_affordable(encoded)

@@ -23,11 +23,9 @@ def stored(group_ids: Collection[UUID]) -> dict[UUID, Above]:
 
 
 def above(group_id: UUID, parents: Iterable[Above]) -> Above:
-    """Return what lies above a group, given what lies above its parents. Raises Cycle, Invalid where it is too deep."""
+    """Return what lies above a group, given what lies above its parents. Raises Invalid where that is too deep."""
     found: Above = {group_id: 0}
     for parent in parents:
-        if group_id in parent:
-            raise Cycle
         for ancestor, depth in parent.items():
             found[ancestor] = min(depth + 1, found.get(ancestor, depth + 1))
     if max(found.values()) > DEPTH_MAX:
@@ -61,7 +59,7 @@ def rebuild(group_ids: Collection[UUID]) -> None:
     waiting = set(group_ids)
     while waiting:
         ready = {one for one in waiting if not parents[one] & waiting}
-        if not ready:
+        if not ready:  # each waits for another: so do those above themselves
             raise Cycle
         known |= {one: above(one, (known[parent] for parent in parents[one])) for one in ready}
         waiting -= ready

@@ -18,17 +18,15 @@ from django.utils.timezone import now
 
 from populace.audit.actions import recorded
 from populace.audit.actors import Actor
-from populace.infra.db.write import Change, Duplicate, Stale, write
+from populace.infra.db.write import Change, Duplicate, write
 from populace.users import attributes, erasure
 from populace.users.errors import IdentifierTaken, NoIdentifier, UserNotFound, VersionMismatch
 from populace.users.guards import leaving, may_act
 from populace.users.identifiers import claimed_in_turn, claims
 from populace.users.models import Identifier, User
+from populace.users.races import on_row
 from populace.users.reads import USER
 from populace.users.rows import PROFILE, PROFILE_COLUMNS, apply, new_user
-
-TRIES = 3
-"""Times a change without a stated version is made anew on what somebody else wrote meanwhile."""
 
 
 def create_user(
@@ -121,6 +119,8 @@ def erase_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> None
             raise VersionMismatch
         for erase in erasure.ERASED.values():
             erase(user_id)
+        # Last: a verb about one of those rows (a token's end) has either written its event by now, or finds no row.
+        erasure.forget_details(user_id)
         write(_recorded(user, action="user.erased", by=by), remove=[user])
 
 
@@ -139,12 +139,8 @@ def _changed(
     expected: int | None,
 ) -> bytes:
     """Apply what `edit` returns (field: new value) to the row it was shown, or anew to what replaced that row."""
-    for _ in range(TRIES):
-        user = User._base_manager.filter(pk=user_id).first()
-        if user is None:
-            raise UserNotFound
-        if expected is not None and user.version != expected:
-            raise VersionMismatch
+
+    def attempt(user: User) -> bytes:
         before = {claim.key: claim for claim in claims(user)}
         changes = apply(user, edit(user))
         if not changes:
@@ -153,12 +149,10 @@ def _changed(
         rows: list[Model] = [claim for key, claim in after.items() if key not in before]
         rows += _recorded(user, action=action, by=by, changes=changes)
         gone = [claim for key, claim in before.items() if key not in after]
-        try:
-            with _identifiers_free():
-                return _shown(write(rows, change=Change(user, columns, user.version), remove=gone, returning=USER))
-        except Stale:
-            continue  # with `expected`, the next look tells whether the person is gone or changed
-    raise VersionMismatch
+        with _identifiers_free():
+            return _shown(write(rows, change=Change(user, columns, user.version), remove=gone, returning=USER))
+
+    return on_row(user_id, attempt, expected=expected)
 
 
 def _claims(user: User) -> list[Identifier]:

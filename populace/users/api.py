@@ -126,8 +126,7 @@ class UserVerb(LeanView):
         """Do it and return the document; the present state again is no error."""
         key = uuid_or_404(id)
         refuse_body(request)
-        _expected(request, key)
-        return shown(VERBS[verb](key, by=actor_of(request)))
+        return shown(VERBS[verb](key, by=actor_of(request), expected=_expected(request, key)))
 
 
 class UserPassword(LeanView):
@@ -142,10 +141,11 @@ class UserPassword(LeanView):
             raise Problem("invalid", errors=[Fault(f"/{name[:200]}", "unknown_field", "Unknown.") for name in unknown])
         if not data:
             raise Problem("invalid", errors=[Fault("/password", "required", "This field is required.")])
-        _expected(request, key)
+        expected = _expected(request, key)
         username = json.loads(_present(key))["username"]
         _check_secrets(data, username)
-        return shown(set_password(key, password_hash=_encoded(request, data), by=actor_of(request)))
+        encoded = _encoded(request, data)
+        return shown(set_password(key, password_hash=encoded, by=actor_of(request), expected=expected))
 
 
 def _validated(data: dict[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:
@@ -197,11 +197,7 @@ def _present(key: UUID) -> bytes:
 
 
 def _expected(request: Request, key: UUID) -> int | None:
-    """Return the version that If-Match names, for the verb to check; of several, the one that is the present one.
-
-    Verbs that take no version are guarded by this look alone: they set a state whatever it was, so a change
-    between the two is as good as one after both.
-    """
+    """Return the version that If-Match names, for the verb to check; of several, the one that is the present one."""
     versions = versions_of(request)
     if versions is None:
         return None

@@ -20,19 +20,29 @@ def checked(value: Any) -> dict[str, Any]:
         raise Invalid("invalid", "Must be plain JSON.", "attributes") from error
     if size > SIZE_MAX:
         raise Invalid("max_length", f"At most {SIZE_MAX} bytes of JSON.", "attributes")
-    # PostgreSQL's jsonb cannot hold U+0000.
-    if any("\0" in text for text in _texts(value)):
-        raise Invalid("invalid", "May not hold U+0000.", "attributes")
+    for leaf in _leaves(value):
+        # PostgreSQL's jsonb cannot hold U+0000, and writes a number out in full: 1e300 takes 301 bytes.
+        if isinstance(leaf, str) and "\0" in leaf:
+            raise Invalid("invalid", "May not hold U+0000.", "attributes")
+        if isinstance(leaf, int | float) and not _is_portable(leaf):
+            raise Invalid("invalid", "A number is too large or too small.", "attributes")
     return value
 
 
-def _texts(value: dict[str, Any]) -> Iterator[str]:
-    """Yield every key and string, level by level; raises Invalid below DEPTH_MAX."""
+def _is_portable(number: float) -> bool:
+    """Tell whether every engine gives the number back as it came (RFC 8259 section 6)."""
+    if isinstance(number, int):
+        return -(1 << 63) <= number < 1 << 63
+    return number == 0 or 1e-15 <= abs(number) < 1 << 53
+
+
+def _leaves(value: dict[str, Any]) -> Iterator[str | float]:
+    """Yield every key, string and number, level by level; raises Invalid below DEPTH_MAX."""
     level: list[Any] = [value]
     for _ in range(DEPTH_MAX + 1):
         below: list[Any] = []
         for item in level:
-            if isinstance(item, str):
+            if isinstance(item, str | int | float):
                 yield item
             elif isinstance(item, dict):
                 yield from item

@@ -116,7 +116,12 @@ class UserDocument(StrictDocument):
     """A person or service account, contract v1."""
 
     id = drf.UUIDField(read_only=True)
-    kind = drf.ChoiceField(choices=[User.PERSON, User.SERVICE], required=False)
+    # REST framework's own sentence repeats what was sent, however long it is.
+    kind = drf.ChoiceField(
+        choices=[User.PERSON, User.SERVICE],
+        required=False,
+        error_messages={"invalid_choice": "Not one of the choices."},
+    )
     username = TextField(max_length=identifiers.USERNAME_MAX, check=identifiers.username_normal)
     email = TextField(max_length=identifiers.EMAIL_MAX, check=identifiers.email_normal)
     email_verified = drf.BooleanField(read_only=True)
@@ -190,7 +195,5 @@ def new_values(data: Mapping[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = NEW.run_validation(data)
     except drf.ValidationError as error:
         field, details = next(iter(cast(dict[str, list[drf.ErrorDetail]], error.detail).items()))
-        code, detail = details[0].code or "invalid", str(details[0])
-        # DRF's sentence about a choice quotes what was sent.
-        raise Invalid(code, "Not one of the choices." if code == "invalid_choice" else detail, field) from None
+        raise Invalid(details[0].code or "invalid", str(details[0]), field) from None
     return values

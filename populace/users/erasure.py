@@ -30,7 +30,6 @@ def forget_details(user_id: UUID) -> None:
 
 ERASED: dict[type[Model], Erase] = {
     Identifier: rows_of(Identifier),
-    Event: forget_details,
 }
 """How each model forgets a person, in order; runs inside the transaction of erase_user."""
 

@@ -203,17 +203,15 @@ def test_a_changed_table_costs_only_a_new_plan(people, engine):
         cursor.execute("ALTER TABLE users_user DROP COLUMN later")
 
 
+@pytest.mark.only_on("postgresql", "SQLite stores every text")
 def test_errors_are_djangos(db, engine):
-    if engine != "postgresql":
-        pytest.skip("SQLite stores every text")
     with pytest.raises(DataError), transaction.atomic():
         KEYS.all(keys=["a\0b"])
 
 
+@pytest.mark.only_on("postgresql", "SQLite keeps its statements itself")
 @pytest.mark.django_db(transaction=True)
 def test_a_statement_is_prepared_once(engine):
-    if engine != "postgresql":
-        pytest.skip("SQLite keeps its statements itself")
     for _ in range(3):
         DOCUMENT.one(id=new_id())
     with connection.cursor() as cursor:
@@ -232,20 +230,18 @@ def end_the_servers_side() -> None:
     other.close()
 
 
+@pytest.mark.only_on("postgresql", "SQLite has no server")
 @pytest.mark.django_db(transaction=True)
 def test_f02_a_kept_connection_the_server_closed_costs_a_read_nothing(engine):
     """The second try in `populace/infra/db/compiled.py:read`."""
-    if engine != "postgresql":
-        pytest.skip("SQLite has no server")
     end_the_servers_side()
     assert DOCUMENT.one(id=new_id()) is None
 
 
+@pytest.mark.only_on("postgresql", "SQLite has no server")
 @pytest.mark.django_db(transaction=True)
 def test_f02_inside_a_transaction_a_lost_connection_is_an_error(engine):
     """What came before is lost with it: `populace/infra/db/compiled.py:read` must not go on alone."""
-    if engine != "postgresql":
-        pytest.skip("SQLite has no server")
     with contextlib.suppress(OperationalError), transaction.atomic():
         end_the_servers_side()
         with pytest.raises(OperationalError):

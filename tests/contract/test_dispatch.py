@@ -110,12 +110,11 @@ def test_f25_a_dispatcher_that_dies_leaves_nothing_behind(happens, monkeypatch):
     assert (len(feed()), TaskRow.objects.count(), Outbox.objects.count()) == (1, 2, 0)
 
 
+@pytest.mark.only_on("postgresql", "SQLite has one writer at a time: no commit can overtake another")
 @committed
 @pytest.mark.parametrize("moment", ["after", "between reading and deleting"])
 def test_an_event_that_commits_late_is_not_skipped(happens, engine, moment):
     """Guard: populace/audit/dispatch.py:_move (rows are deleted by id, not up to an id)."""
-    if engine == "sqlite":
-        pytest.skip("SQLite has one writer at a time: no commit can overtake another")
     drawn, go = threading.Event(), threading.Event()
     late = []
 

@@ -30,20 +30,14 @@ def happened(at):
         return cursor.fetchone()[0]
 
 
-@pytest.fixture
-def partitioned(db, engine):
-    if engine != "postgresql":
-        pytest.skip("only PostgreSQL has partitions")
-
-
+@pytest.mark.only_on("sqlite", "about the others")
 def test_other_engines_have_nothing_to_make(db, engine):
-    if engine == "postgresql":
-        pytest.skip("about the others")
     assert ensure() == []
     assert happened(datetime(2031, 11, 24, tzinfo=UTC)) == "audit_event"
 
 
-def test_months_are_made_once_with_every_index(partitioned):
+@pytest.mark.only_on("postgresql", "only PostgreSQL has partitions")
+def test_months_are_made_once_with_every_index(db):
     assert ensure() == MONTHS
     assert ensure() == []
     with connection.cursor() as cursor:
@@ -52,7 +46,8 @@ def test_months_are_made_once_with_every_index(partitioned):
     assert {indexes[month] for month in MONTHS} == {indexes["audit_event"]} == {3}
 
 
-def test_an_event_lies_in_its_month_by_utc_and_else_in_the_default_partition(partitioned):
+@pytest.mark.only_on("postgresql", "only PostgreSQL has partitions")
+def test_an_event_lies_in_its_month_by_utc_and_else_in_the_default_partition(db):
     ensure()
     assert happened(datetime(2031, 11, 1, tzinfo=UTC)) == MONTHS[0]
     assert happened(datetime(2031, 11, 30, 23, 59, 59, 999999, tzinfo=UTC)) == MONTHS[0]
@@ -60,17 +55,17 @@ def test_an_event_lies_in_its_month_by_utc_and_else_in_the_default_partition(par
     assert happened(datetime(2032, 2, 1, tzinfo=UTC)) == "audit_event_default"
 
 
-def test_a_month_whose_events_came_first_stays_in_the_default_partition(partitioned):
+@pytest.mark.only_on("postgresql", "only PostgreSQL has partitions")
+def test_a_month_whose_events_came_first_stays_in_the_default_partition(db):
     assert happened(datetime(2031, 12, 24, tzinfo=UTC)) == "audit_event_default"
     assert ensure() == [MONTHS[0], MONTHS[2]]
     assert happened(datetime(2031, 12, 25, tzinfo=UTC)) == "audit_event_default"
 
 
+@pytest.mark.only_on("postgresql", "only PostgreSQL has partitions")
 @pytest.mark.django_db(transaction=True)
 def test_a_second_process_returns_at_once_and_a_held_lock_is_waited_for_briefly(engine):
     """Neither may hold up the other's inserts: `populace/infra/db/partitions.py:alone`."""
-    if engine != "postgresql":
-        pytest.skip("only PostgreSQL has partitions")
     connections["other"] = other = connection.copy("other")
     try:
         with transaction.atomic(), connection.cursor() as cursor:

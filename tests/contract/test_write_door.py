@@ -63,9 +63,8 @@ def test_everything_is_written_and_the_new_document_returned(block):
     assert Event.objects.get().details == {"changes": {}}
 
 
+@pytest.mark.only_on("postgresql", "elsewhere it is one transaction")
 def test_on_postgresql_it_is_one_statement(db, engine, django_assert_num_queries):
-    if engine != "postgresql":
-        pytest.skip("elsewhere it is one transaction")
     user = User(username="Ada")
     with django_assert_num_queries(1):
         write([user, claim("username:ada", user), *recorded(user)], returning=USER)
@@ -220,9 +219,8 @@ def test_a_missing_parent_is_an_integrity_error_not_a_duplicate(transactional_db
     assert not Group.objects.exists()
 
 
+@pytest.mark.only_on("postgresql", "SQLite checks no length")
 def test_a_text_too_long_for_its_column_is_never_cut(db, engine):
-    if engine != "postgresql":
-        pytest.skip("SQLite checks no length")
     user = created()
     user.username = "a" * 65
     for rows, change in (

@@ -4,11 +4,10 @@ import pytest
 
 from tests.support.installation import Installation
 from tests.support.missing import missing
-from tests.support.plugin import ENGINE
 from tests.support.postgresql import NotThere, PostgreSQL
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.skipif(ENGINE != "postgresql", reason="a file does not restart")
+pytestmark = pytest.mark.only_on("postgresql", "a file does not restart")
 
 
 @pytest.fixture

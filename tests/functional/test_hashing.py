@@ -10,7 +10,14 @@ import time
 import pytest
 
 from populace.credentials import hashing
-from populace.credentials.hashing import HashingBusy, hash_password, verify_password
+from populace.credentials.hashing import (
+    HashingBusy,
+    PasswordRefused,
+    check_policy,
+    hash_password,
+    is_known_hash,
+    verify_password,
+)
 from tests.support.processes import stop, wait_until
 
 PASSWORD = "correct horse battery"
@@ -104,3 +111,32 @@ def test_hashing_steps_back_behind_everything_else():
     niceness = hashing._in_slot(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
     assert niceness == 19
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 19
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        "argon2$argon2id$v=19$m=19456,t=2,p=1$$",
+        "argon2$argon2id$v=19$m=19456,t=-2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
+        "argon2$argon2id$v=19$m=-5,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
+        "argon2$argon2id$v=19$m=7,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
+        "argon2$argon2d$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
+        "argon2$argon2id$v=99$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaA",
+        "argon2$argon2id$v=19$m=19456,t=2,p=1$" + "c" * 800 + "$aGFzaGhhc2hoYXNoaGFzaA",
+    ],
+)
+def test_a_hash_nobody_could_sign_in_with_is_unknown(encoded):
+    """populace/credentials/hashers.py:Argon2Hasher.is_affordable"""
+    assert not is_known_hash(encoded)
+
+
+def test_a_password_that_is_no_text_is_refused():
+    """populace/credentials/hashing.py:check_policy"""
+    with pytest.raises(PasswordRefused):
+        check_policy("\ud800" + "a" * 20)
+
+
+def test_an_overlong_password_is_wrong_without_hashing(monkeypatch):
+    """populace/credentials/hashing.py:verify_password"""
+    encoded = hash_password("a" * 300)
+    assert not verify_password("a" * 300, encoded)

@@ -77,7 +77,8 @@ def test_the_closure_is_what_walking_up_the_parents_finds_after_any_changes():
         assert closure.stored([group])[group] == walked_up(group)
 
 
-def test_a_group_is_never_above_itself():
+def test_a31_a_group_is_never_above_itself():
+    """Guard: populace/groups/closure.py:rebuild."""
     a = made("a")
     b = made("b", parents=[a])
     c = made("c", parents=[b])

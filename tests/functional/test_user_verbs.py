@@ -298,3 +298,15 @@ def test_a_person_changes_by_verbs_only(make_user):
     for change in (user.save, user.delete, User.objects.all().delete, lambda: User.objects.update(first_name="x")):
         with pytest.raises(OutsideVerb):
             change()
+
+
+@pytest.mark.parametrize("number", [1e300, 1e-300, 1e16, 10**30, -(10**30)])
+def test_a_number_that_engines_write_out_or_round_is_refused(make_user, number):
+    """populace/users/attributes.py:checked"""
+    with pytest.raises(Invalid):
+        make_user(attributes={"x": [number]})
+
+
+@pytest.mark.parametrize("number", [0, 0.0, -1.5, 2**53 - 1, 2**63 - 1, 1e-15, 123456.789])
+def test_a_portable_number_comes_back_as_it_was(make_user, number):
+    assert make_user(attributes={"x": number})["attributes"] == {"x": number}

@@ -15,7 +15,7 @@ from django.utils import timezone
 from populace.audit import worker
 from populace.audit.actions import recorded
 from populace.audit.consequences import CONSEQUENCES
-from populace.audit.models import Outbox
+from populace.audit.models import Counter, Outbox
 from populace.audit.worker import BULK_FIRST, POLL_S, chores, look, step, work
 from populace.infra.db.write import write
 from populace.infra.tasks.models import TaskRow
@@ -186,11 +186,10 @@ def test_f28_a_lost_lease_does_not_disturb_the_next_row():
     assert TaskRow.objects.get().state == TaskRow.OPEN
 
 
+@pytest.mark.only_on("postgresql", "SQLite has no connection that could be lost")
 @committed
 def test_f01_a_worker_outlives_its_database_connection(happens, engine, monkeypatch):
     """Guard: populace/infra/db/compiled.py:read."""
-    if engine == "sqlite":
-        pytest.skip("SQLite has no connection that could be lost")
     monkeypatch.setitem(CONSEQUENCES, "test.it", [mail])
     with working():
         time.sleep(0.2)
@@ -205,11 +204,10 @@ def test_f01_a_worker_outlives_its_database_connection(happens, engine, monkeypa
     assert len(ran) == 1
 
 
+@pytest.mark.only_on("postgresql", "SQLite has no connection that could be lost")
 @committed
 def test_f01_a_connection_lost_during_a_task_costs_one_try(engine, monkeypatch):
     """Guard: populace/audit/worker.py:work."""
-    if engine == "sqlite":
-        pytest.skip("SQLite has no connection that could be lost")
     monkeypatch.setattr(worker, "PAUSE_S", (0.05, 0.1))
     errors = metrics.DB_ERRORS._value.get()
     loses_the_database.enqueue()
@@ -255,3 +253,10 @@ def test_upkeep_that_fails_stops_nothing(monkeypatch):
     assert chores() is False
     with connection.execute_wrapper(refuse):
         assert chores() is False
+
+
+def test_an_emptied_database_is_noticed():
+    """Guard: populace/audit/worker.py:look."""
+    Counter.objects.all().delete()
+    with pytest.raises(RuntimeError):
+        step()

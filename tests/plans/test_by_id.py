@@ -45,10 +45,9 @@ def test_an_identifier_is_found_by_its_primary_key(people, generic):
         assert plan.indexes == {"users_identifier_pkey"}, plan.text
 
 
+@pytest.mark.only_on("postgresql", "SQLite plans every statement by itself")
 def test_prepared_once_it_keeps_a_generic_plan(people):
     """A parameter whose type PostgreSQL has to guess, or LIMIT $n, would make it plan anew at every call."""
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite plans every statement by itself")
     for id in people[:12]:
         USER.one(id=id)
     with connection.cursor() as cursor:

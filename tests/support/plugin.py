@@ -57,6 +57,32 @@ def pytest_load_initial_conftests() -> Iterator[None]:
     return (yield)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare our marker."""
+    config.addinivalue_line("markers", "only_on(engine, why): the test says nothing about the other engines")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
+    """Leave out what is about another engine: it is not skipped, there is nothing it could say here."""
+    others = [item for item in items if (mark := item.get_closest_marker("only_on")) and mark.args[0] != ENGINE]
+    items[:] = [item for item in items if item not in others]
+    config.hook.pytest_deselected(items=others)
+    share_committed_rows(items)
+
+
+def share_committed_rows(items: list[pytest.Function]) -> None:
+    """Give every test that commits the rows that migrations made (the feed's counter).
+
+    All or none: after a flush Django makes content types anew unless this is asked for, and the next test that asks
+    would find them twice.
+    """
+    for item in items:
+        mark = item.get_closest_marker("django_db")
+        if "transactional_db" in item.fixturenames or (mark and mark.kwargs.get("transaction")):
+            item.fixturenames.append("django_db_serialized_rollback")
+
+
 def pytest_report_header() -> str:
     """Say which engine this run is about."""
     return f"engine: {ENGINE}" + (f" ({Session.missing})" if Session.missing else "")

@@ -35,14 +35,15 @@ def rows(path: Path) -> Iterator[Row | BadRow]:
         columns = _columns(reader)
         numbers = itertools.count(1)
         while True:
+            first = reader.line_num + 1
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error:
-                yield BadRow(
-                    number=next(numbers), behind=raw.tell() / size, code="malformed", reason="Quotes are out of place."
-                )
+                # An open quote takes in every line up to the next one, so say which they are.
+                reason = f"Quotes are out of place, or a cell is too long: lines {first} to {reader.line_num}."
+                yield BadRow(number=next(numbers), behind=raw.tell() / size, code="malformed", reason=reason)
                 continue
             if cells:
                 yield _row(next(numbers), min(raw.tell() / size, 1), columns, cells)
@@ -82,8 +83,9 @@ def _column(cell: str) -> str:
     near = difflib.get_close_matches(cell.casefold(), COLUMNS, 1)
     # Nothing is dropped in silence; what the contract does not know can come along as an attribute.
     advice = f"did you mean {near[0]}?" if near else f"name it {ATTRIBUTE}NAME to keep it as an attribute"
-    shown = cell.encode("ascii", "backslashreplace").decode()[:40]
-    raise FileRefused(f"unknown column {shown}: {advice}")
+    words = cell.replace(" ", "_").replace("-", "_")
+    shown = f" {cell}" if words.isascii() and words.isidentifier() and len(cell) <= 40 else ""  # else: no header, data
+    raise FileRefused(f"unknown column{shown}: {advice}")
 
 
 def _row(number: int, behind: float, columns: Sequence[str], cells: Sequence[str]) -> Row | BadRow:

@@ -28,12 +28,12 @@ def run(row: TaskRow) -> None:
     At least once: a process that dies between the effect and the mark leaves a row that becomes due again.
     Raises Lost when somebody else has the row by now, and what the database raises while marking.
     """
-    if row.attempts > TRIES:
-        return _bury(row, row.name, _text(Abandoned("its worker died at every try")))
     try:
         task = registered(row.name)
     except Rejected:
         return _bury(row, "rejected", f"task.rejected\n{row.name}")  # a name of unknown origin is no metric label
+    if row.attempts > TRIES:
+        return _bury(row, row.name, _text(Abandoned("its worker died at every try")))
     if row.due_at - timezone.now() < timedelta(seconds=LEASE_S / 2):
         renew(row)  # the batch's earlier rows took long; without it two workers would soon run this one
     try:

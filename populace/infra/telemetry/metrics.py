@@ -30,5 +30,5 @@ OUTBOX_OLDEST = Gauge(
     multiprocess_mode="livemostrecent",
 )
 TASKS_DONE = Counter("tasks_done", "Tasks that ended well.", ["task"])
-TASKS_DEAD = Counter("tasks_dead", "Tasks given up after their last try.", ["task"])
-LEASES_LOST = Counter("leases_lost", "Tasks whose worker found, when it was done, that another had taken over.")
+TASKS_DEAD = Counter("jobs_dead", "Tasks given up after their last try.", ["task"])
+LEASES_LOST = Counter("lease_lost", "Tasks whose worker found, when it was done, that another had taken over.")
