@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
+from config import env
 from config.env import ROOT, fail
 
 # A request may not hold a statement, a lock or a transaction longer than this (milliseconds; design section 4).
@@ -22,7 +23,7 @@ def sqlite(name: str, url: str) -> dict[str, Any]:
     """Return settings of an SQLite file; WAL and IMMEDIATE, so that readers never wait and writers wait in turn."""
     # sqlite:///var/x is the usual spelling of a relative path, sqlite:////tmp/x of an absolute one.
     path = path_of(name, url.replace("sqlite:///", "sqlite://", 1))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    env.make_folder(name, path.parent)
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
@@ -39,8 +40,10 @@ def sqlite(name: str, url: str) -> dict[str, Any]:
 
 def postgresql(name: str, url: str) -> dict[str, Any]:
     """Return settings of a PostgreSQL server: persistent connections, every statement prepared, all waits bounded."""
-    parts = urlsplit(url)
+    parts = env.url(name, url)
     options: dict[str, Any] = dict(parse_qsl(parts.query))
+    if not parts.path.strip("/") and "service" not in options:
+        fail(name, "names no database: postgres://USER:PASSWORD@HOST:PORT/NAME")
     limits = " ".join(f"-c {setting}={value}" for setting, value in TIMEOUTS_MS.items())
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -69,7 +72,7 @@ def database(name: str, url: str) -> dict[str, Any]:
 
 def mailer(name: str, url: str) -> dict[str, Any]:
     """Return the Django settings of the mailer: `file://` (one file a mail) or `smtp://`."""
-    parts = urlsplit(url)
+    parts = env.url(name, url)
     if parts.scheme == "file":
         return {
             "BACKEND": "django.core.mail.backends.filebased.EmailBackend",

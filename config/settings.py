@@ -6,7 +6,7 @@ Safe for production by default; `POPULACE_MODE=local` (set by `make run`) opts o
 import os
 from typing import Any
 
-from config import engines, env
+from config import engines, env, safety
 
 VAR_DIR = env.var_dir()  # sockets, slots, metrics, spool of one machine
 env.load_local(VAR_DIR / "local.env")
@@ -22,21 +22,19 @@ DEBUG = False
 SECRET_KEY = env.text("POPULACE_SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.text("POPULACE_SECRET_KEY_FALLBACKS").split()
 PUBLIC_URL = env.text("POPULACE_PUBLIC_URL", f"http://127.0.0.1:{PORT}" if LOCAL else "").rstrip("/")
-TRUSTED_PROXIES = env.text("POPULACE_TRUSTED_PROXIES", "0" if LOCAL else "")
 if not LOCAL:
-    for name, value in (
-        ("POPULACE_SECRET_KEY", SECRET_KEY),
-        ("POPULACE_PUBLIC_URL", PUBLIC_URL),
-        ("POPULACE_TRUSTED_PROXIES", TRUSTED_PROXIES),
-    ):
-        if not value:
-            env.fail(name, "must be set in production (POPULACE_MODE=local is for your own machine)")
-if not TRUSTED_PROXIES.isdecimal():
-    env.fail("POPULACE_TRUSTED_PROXIES", "must be the number of proxies in front, 0 for none")
-TRUSTED_PROXY_COUNT = int(TRUSTED_PROXIES)
-ALLOWED_HOSTS = (
-    ["127.0.0.1", "localhost"] if LOCAL else [PUBLIC_URL.partition("://")[2].partition("/")[0].partition(":")[0]]
-)
+    safety.stated(
+        {
+            "POPULACE_SECRET_KEY": SECRET_KEY,
+            "POPULACE_PUBLIC_URL": PUBLIC_URL,
+            "POPULACE_TRUSTED_PROXIES": env.text("POPULACE_TRUSTED_PROXIES"),
+        }
+    )
+    safety.strong("POPULACE_SECRET_KEY", [SECRET_KEY])
+    safety.strong("POPULACE_SECRET_KEY_FALLBACKS", SECRET_KEY_FALLBACKS)
+TRUSTED_PROXY_COUNT = env.integer("POPULACE_TRUSTED_PROXIES", 0, 0, 10)  # 0 is right where none is in front
+PUBLIC_HOST = safety.host("POPULACE_PUBLIC_URL", PUBLIC_URL, https=not LOCAL) if PUBLIC_URL else ""
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"] if LOCAL else [PUBLIC_HOST]
 
 INSTALLED_APPS = [
     "populace.console",  # each replaces templates of the next
@@ -71,7 +69,7 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 # An operator's own templates win over the shipped ones of the same name.
-if template_dir := env.text("POPULACE_TEMPLATES"):
+if template_dir := env.folder("POPULACE_TEMPLATES"):
     TEMPLATES[0]["DIRS"] = [template_dir]
 
 USE_TZ = True
@@ -153,7 +151,7 @@ UNFOLD = {
 
 # Capacity
 
-WEB_PROCESSES = env.integer("POPULACE_WEB_PROCESSES", os.cpu_count() or 1, 1, 256)
+WEB_PROCESSES = env.integer("POPULACE_WEB_PROCESSES", min(os.cpu_count() or 1, 256), 1, 256)
 HASH_WAITING = env.integer("POPULACE_HASH_WAITING", 2, 0, 64)  # requests of one process that may wait for a hash slot
 WEB_THREADS = env.integer("POPULACE_WEB_THREADS", 2 + HASH_WAITING, 1, 64)
 
@@ -163,7 +161,7 @@ LOGGING_CONFIG = "populace.infra.telemetry.logs.configure"
 LOGGING = {"level": "INFO"}
 # prometheus_client reads this when it is first imported (infra/telemetry/metrics.py).
 METRICS_DIR = VAR_DIR / "metrics"
-METRICS_DIR.mkdir(parents=True, exist_ok=True)
+env.make_folder("POPULACE_VAR_DIR", METRICS_DIR)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
 
-env.finish()
+env.finish(private=not LOCAL)

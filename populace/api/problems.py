@@ -4,6 +4,7 @@ No answer repeats a value that was sent (it could be a secret), nor a trace. `ty
 """
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import Any, NamedTuple
@@ -289,7 +290,11 @@ def _(error: HashingBusy) -> Problem:
 def _(error: Exception) -> Problem:
     """The database is gone, or it ended a statement that took or waited too long (design section 4)."""
     state = getattr(error.__cause__, "sqlstate", None)
-    if state in ("57014", "55P03", "40001", "40P01"):  # timeout, lock timeout, serialization failure, deadlock
+    sqlite_code = (
+        getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+    )  # the rest says where (sqlite.org/rescode.html)
+    # Timeout, lock timeout, serialization failure, deadlock.
+    if state in ("57014", "55P03", "40001", "40P01") or sqlite_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Problem("overloaded", headers={"Retry-After": "1"})
     return Problem("unavailable", headers={"Retry-After": "1"})
 

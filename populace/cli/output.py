@@ -1,6 +1,7 @@
 """What the command line says and how it ends: results on stdout, everything else on stderr, one line an error."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,8 +28,14 @@ def failed(line: str) -> None:
 
 
 def note(line: str) -> None:
-    """Write a line that is not a result to stderr."""
-    print(line, file=sys.stderr, flush=True)
+    """Write a line that is not a result to stderr; where nobody reads it any more, go on."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        # What the buffer keeps would fail once more at the end and make the exit code 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    except OSError:  # a full disk may have room again
+        pass
 
 
 def result(values: Mapping[str, Any], *, as_json: bool) -> None:

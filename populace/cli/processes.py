@@ -49,8 +49,12 @@ def sole_supervisor(var: Path) -> Iterator[None]:
     The kernel frees the lock however its holder dies; children do not inherit it.
     """
     path = var / "run" / "up.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise Failure(CANNOT_RUN, f"POPULACE_VAR_DIR: {error.strerror}") from None
+    with open(descriptor, "r+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -13,6 +13,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BACKLOG = 1024  # connections the kernel keeps for a process that is busy
 CONNECTIONS = 1024  # a process takes at once; an idle kept-alive connection counts, so fewer would lock clients out
 DRAIN_S = 7  # seconds for requests in hand: a statement may take 5 (design section 4)
+HEAD_S = 10  # seconds a connection may take for a request's head, its waiting for one included; then it is closed
 LOGGING = {"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}  # ours writes the lines
 
 
@@ -24,7 +25,8 @@ def serve(host: str | None) -> None:
     set_up()
     from django.conf import settings
     from django.urls import get_resolver
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -42,6 +44,8 @@ def serve(host: str | None) -> None:
         blocking_threads=settings.WEB_THREADS,
         backlog=BACKLOG,
         backpressure=CONNECTIONS,
+        http=HTTPModes.http1,  # "auto" waits without end for the first byte that would tell HTTP/1 from HTTP/2
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_S * 1000),
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_S,
         log_level=LogLevels.warning,

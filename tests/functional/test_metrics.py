@@ -89,6 +89,16 @@ def test_a_killed_process_leaves_its_counts_but_not_its_gauges_nor_its_files(cli
     assert ("outbox_oldest_seconds",) not in scraped(client)
 
 
+@pytest.mark.parametrize("name", ["counter_999999.db", "histogram_999999.db", "counter_ended.db", "counter_1.db"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xff\xff\x7f", b"\x20\0\0\0\0\0\0\0\x08\0\0\0not json" + bytes(16)])
+def test_a_broken_file_is_left_out_and_goes_with_its_process(client_of, child, folder, name, content):
+    """populace/infra/telemetry/scrape.py:_values"""
+    (folder / name).write_bytes(content)
+    child()
+    assert scraped(client_of(None))["events_dispatched_total",] == 5
+    assert (folder / name).exists() == ("999999" not in name)
+
+
 def test_requests_are_measured_by_route_and_unknown_methods_are_one(client, make_user, settings):
     person = make_user()
     before = scraped(client)

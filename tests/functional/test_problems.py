@@ -2,14 +2,18 @@
 
 import json
 import logging
+import sqlite3
+from contextlib import closing
 from importlib.metadata import version
 
 import pytest
 from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse
 from django.test import Client
 from prometheus_client import REGISTRY
 
 from populace.api import problems, views
+from populace.api.middleware import HOSTS_MAX, ApiMiddleware
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +50,14 @@ def test_a_method_that_is_not_there(client):
 def test_a_foreign_host_is_refused_everywhere(client, host):
     for path in (UNKNOWN, "/livez", "/metrics", "/nope"):
         check(client.get(path, headers={"Host": host}), 400, "invalid_host")
+
+
+def test_a_host_spelt_in_ever_new_ways_is_answered_but_not_remembered(rf):
+    """populace/api/middleware.py:ApiMiddleware.is_ours"""
+    middleware = ApiMiddleware(lambda request: HttpResponse())
+    for port in range(1, HOSTS_MAX + 10):
+        assert middleware.is_ours(rf.get("/", headers={"Host": f"127.0.0.1:{port}"}))
+    assert len(middleware.hosts) == HOSTS_MAX
 
 
 def test_in_production_probes_come_by_any_host(settings):
@@ -93,6 +105,26 @@ def test_a_database_that_is_gone_is_503_and_counted(client, monkeypatch, error):
     assert response["Retry-After"] == "1"
     assert b"10.0.0.1" not in response.content
     assert REGISTRY.get_sample_value("db_connection_errors_total") == before + 1
+
+
+def locked_sqlite():
+    """Return the error of a second writer."""
+    uri = "file:locked?mode=memory&cache=shared"
+    one, other = (sqlite3.connect(uri, uri=True, timeout=0) for _ in range(2))
+    with closing(one), closing(other):
+        one.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError) as raised:
+            other.execute("BEGIN IMMEDIATE")
+    return raised.value
+
+
+def test_a_writer_that_waited_too_long_for_sqlite_is_told_to_come_back():
+    """populace/api/problems.py:problem_of"""
+    try:
+        raise OperationalError("database is locked") from locked_sqlite()
+    except OperationalError as error:
+        problem = problems.problem_of(error)
+    assert (problem.code, problem.headers) == ("overloaded", {"Retry-After": "1"})
 
 
 def test_every_code_has_a_page(client):

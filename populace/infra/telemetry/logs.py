@@ -5,17 +5,43 @@ holds places and exception names; messages of database errors are left out, beca
 them ("Failing row contains (…)"), password hashes too.
 """
 
+import io
 import json
 import logging
+import os
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from django.db import Error as DjangoDatabaseError
 
+from populace.infra.telemetry.metrics import LOG_LINES_LOST
+
 _FRAMES = 40  # of one exception in a chain, innermost first
+
+
+class LogStream(io.TextIOBase, TextIO):
+    """A file descriptor that takes what it can: a log nobody reads must not fail the request that it tells of.
+
+    The descriptor, not sys.stderr: command line libraries and test runners put something else there. Nothing is
+    buffered, so that a line is lost or written, never kept for later.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self.descriptor = descriptor
+
+    def write(self, text: str, /) -> int:
+        """Write `text` in UTF-8; count it in `log_lines_lost` where that fails (EPIPE, ENOSPC, EIO)."""
+        left = text.encode("utf-8", "backslashreplace")
+        try:
+            while left:
+                left = left[os.write(self.descriptor, left) :]
+        except OSError:
+            LOG_LINES_LOST.inc()
+        return len(text)
 
 
 def configure(settings: Mapping[str, Any]) -> None:
@@ -24,8 +50,7 @@ def configure(settings: Mapping[str, Any]) -> None:
     Called by django.setup() through LOGGING_CONFIG, so before any of our code logs.
     """
     level = logging.getLevelNamesMapping()[settings["level"]]
-    # The descriptor, not sys.stderr: command line libraries and test runners put something else there.
-    stream = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # for as long as the process lives
+    stream = LogStream(2)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

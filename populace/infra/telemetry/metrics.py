@@ -16,6 +16,7 @@ HTTP_SECONDS = Histogram(
     buckets=_BUCKETS_S,
 )
 DB_ERRORS = Counter("db_connection_errors", "Requests answered 503 because the database did not answer.")
+LOG_LINES_LOST = Counter("log_lines_lost", "Log lines that nobody reads: standard error did not take them.")
 HASHING_BUSY = Counter("password_hashing_busy", "Passwords not hashed because every slot stayed taken.")
 
 EVENTS_DISPATCHED = Counter("events_dispatched", "Outbox rows moved to the feed.")

@@ -5,13 +5,19 @@ counters never fall and the folder does not grow with every restart or command l
 """
 
 import fcntl
+import json
 import os
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
+import structlog
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+log = structlog.get_logger(__name__)
 
 ENDED = "ended"  # stands where the files of living processes have their id
 
@@ -20,8 +26,32 @@ def exposition(folder: Path) -> bytes:
     """Return all processes' metrics in Prometheus' text format 0.0.4, read from the files in `folder`."""
     _fold_ended(folder)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    registry.register(_Files(path for path in folder.glob("*_*.db") if _values(path) is not None))
     return generate_latest(registry)
+
+
+class _Files(Collector):
+    """The library's collector reads whatever is in the folder, and fails at the first broken file."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self.names = [str(path) for path in paths]
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics in all files, added up."""
+        found: Iterable[Metric] = MultiProcessCollector.merge(self.names)  # type: ignore[no-untyped-call]
+        return found
+
+
+def _values(path: Path) -> list[tuple[str, float]] | None:
+    """Return what a file holds by key; None where it is broken: cut off by a full disk or a crash, or overwritten."""
+    try:
+        values = [(key, value) for key, value, *_ in MmapedDict.read_all_values_from_file(str(path))]  # type: ignore[no-untyped-call]
+        for key, _ in values:
+            _, _, labels, _ = json.loads(key)
+            labels.items()
+    except (OSError, ValueError, TypeError, AttributeError, RuntimeError, struct.error):
+        return None
+    return values
 
 
 def _fold_ended(folder: Path) -> None:
@@ -62,7 +92,10 @@ def _add_up(folder: Path, kind: str, files: Iterable[Path]) -> None:
     total = folder / f"{kind}_{ENDED}.db"
     sums: dict[str, float] = {}
     for path in [total, *files] if total.exists() else files:
-        for key, value, *_ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
+        values = _values(path)
+        if values is None:  # a gap in the numbers; the caller removes the file
+            log.warning("metrics_file_unreadable", file=path.name)
+        for key, value in values or ():
             sums[key] = sums.get(key, 0.0) + value
     fresh = folder / f"{kind}.{ENDED}"  # not *.db: no reader may see it half written
     fresh.unlink(missing_ok=True)
