@@ -78,9 +78,11 @@ def test_a_page_walks_one_index_and_reads_no_more_than_it_must(log, filters, gen
         return
     page = 21 if len(filters) == 1 else 21 * 9  # every third event has the action, or the actor
     assert plan.sorted <= 2 * page, plan.text  # nothing near the 12,000 that an actor has
-    assert {index for index in plan.indexes if not index.endswith("_pkey")} == {
-        index for index in plan.indexes if index.endswith(PARTS[filters[0]]) and filters[0] != "subject"
-    }
+    # How the default partition, which is empty, is looked at is the planner's business.
+    used = {index for index in plan.indexes if index.startswith("audit_event_2030")}
+    walked = {index for index in used if index.endswith(PARTS[filters[0]])}
+    assert len(walked) >= 6, plan.text
+    assert used - walked <= {index for index in used if index.endswith("_pkey")}, plan.text
     assert sum(plan.read.values()) <= 2 * page + MONTHS * 2, plan.text
 
 
