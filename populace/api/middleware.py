@@ -17,7 +17,8 @@ from django.http.response import HttpResponseBase
 from prometheus_client import Histogram
 
 from populace.api.problems import Problem
-from populace.infra.telemetry.metrics import HTTP_SECONDS
+from populace.infra.telemetry.logs import bare_stream
+from populace.infra.telemetry.metrics import HTTP_SECONDS, LOG_LINES_LOST
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 HOSTS_MAX = 64  # spellings of our own name that are remembered
@@ -29,7 +30,8 @@ _acceptable = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 class ApiMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.log = structlog.get_logger().bind()  # bound once: the unbound one looks itself up at every line
+        # Bound once: the unbound one looks itself up at every line.
+        self.log = structlog.wrap_logger(structlog.WriteLogger(bare_stream())).bind()
         self.series: dict[tuple[str, str, int], Histogram] = {}
         self.hosts: set[str] = set()
         # Kubernetes and Prometheus call these by a pod's address; on loopback nobody has a reason to.
@@ -82,12 +84,15 @@ class ApiMiddleware:
             series = self.series[key] = HTTP_SECONDS.labels(*map(str, key))
         series.observe(seconds)
         user = getattr(request, "user", None)
-        self.log.info(
-            "request",
-            method=method,
-            path=request.path[:200],
-            status=response.status_code,
-            ms=round(seconds * 1000, 2),
-            request_id=request.request_id,
-            user=user.user_id.decode() if user else None,
-        )
+        try:
+            self.log.info(
+                "request",
+                method=method,
+                path=request.path[:200],
+                status=response.status_code,
+                ms=round(seconds * 1000, 2),
+                request_id=request.request_id,
+                user=user.user_id.decode() if user else None,
+            )
+        except OSError:  # nobody reads the log, or its disk is full: what the request did stands
+            LOG_LINES_LOST.inc()
