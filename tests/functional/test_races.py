@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from django.db import connection, connections
 
+from populace.audit.actors import SYSTEM
 from populace.audit.models import Event
 from populace.credentials.actions import create_token, revoke_token
 from populace.users import erasure
@@ -39,7 +40,7 @@ def test_a_change_without_a_version_is_never_lost_however_many_are_made(make_use
 
     def change(number):
         try:
-            update_user(id, by=actor, values={"attributes": {f"a{number}": number}})
+            update_user(id, by=SYSTEM, values={"attributes": {f"a{number}": number}})
         except VersionMismatch as error:
             failed.append(error)
 
@@ -71,35 +72,29 @@ def test_the_last_try_holds_the_row(make_user, actor):
 def test_a_stale_version_on_a_verb_changes_nothing(make_user, client):
     """populace/users/api.py:UserVerb.post and UserPassword.post pass the version on to the verb."""
     person = make_user()
-    update_user(UUID(person["id"]), by=_nobody(), values={"first_name": "Ada"})
+    update_user(UUID(person["id"]), by=SYSTEM, values={"first_name": "Ada"})
     for path, body in (("deactivate", ""), ("password", {"password": "correct horse battery"})):
         reply = client.post(f"/api/v1/users/{person['id']}/{path}", body, headers={"If-Match": '"1.00000000"'})
         assert reply.status_code == 412
     with pytest.raises(VersionMismatch):
-        deactivate_user(UUID(person["id"]), by=_nobody(), expected=1)
+        deactivate_user(UUID(person["id"]), by=SYSTEM, expected=1)
     assert json.loads(client.get(f"/api/v1/users/{person['id']}").content)["version"] == 2
-
-
-def _nobody():
-    from populace.audit.actors import SYSTEM
-
-    return SYSTEM
 
 
 @pytest.mark.only_on("postgresql", "SQLite has one writer at a time")
 def test_a_token_revoked_during_an_erasure_leaves_no_personal_value(make_user, actor, monkeypatch):
     """populace/users/actions.py:erase_user blanks the events last."""
     id = UUID(make_user()["id"])
-    token, _ = create_token(owner_id=id, name="Anna's laptop", scopes=["users:read"], by=actor)
+    token, _ = create_token(owner_id=id, name="Anna's laptop", scopes=["users:read"], by=SYSTEM)
     first = next(iter(erasure.ERASED))
     original = erasure.ERASED[first]
 
     def erase(user_id):
         original(user_id)
-        elsewhere(lambda: revoke_token(token.id, by=actor)).join()
+        elsewhere(lambda: revoke_token(token.id, by=SYSTEM)).join()
 
     monkeypatch.setitem(erasure.ERASED, first, erase)
-    erase_user(id, by=actor)
+    erase_user(id, by=SYSTEM)
     details = Event.objects.filter(subject_id=id).exclude(action="user.erased").values_list("details", flat=True)
     assert set(details) == {None}
 
@@ -114,9 +109,9 @@ def test_erasing_and_making_a_token_take_turns(make_user, actor, verb):
     def act():
         try:
             if verb == "erase":
-                erase_user(id, by=actor)
+                erase_user(id, by=SYSTEM)
             else:
-                create_token(owner_id=id, name="late", scopes=["users:read"], by=actor)
+                create_token(owner_id=id, name="late", scopes=["users:read"], by=SYSTEM)
             outcome.append("done")
         except UserNotFound:
             outcome.append("nobody there")
