@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import structlog
 from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
@@ -273,6 +273,12 @@ def _(error: Refused) -> Problem:
 @problem_of.register
 def _(error: PasswordRefused) -> Problem:
     return Problem("invalid", errors=[Fault("/password", error.code, error.detail)])
+
+
+@problem_of.register
+def _(error: DataError) -> Problem:
+    """The engine cannot store a value that passed every check of ours. Its message quotes the value."""
+    return Problem("invalid")
 
 
 @problem_of.register

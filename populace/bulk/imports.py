@@ -161,8 +161,10 @@ def _hashed(password: str) -> str:
     """Return the hash of a password, whatever the policy says of it; waits while others hash."""
     if len(password) > LONGEST_CHARACTERS:
         raise Invalid("password_too_long", f"At most {LONGEST_CHARACTERS} characters.", "password")
-    if not password.isascii() and "\ufffd" in password.encode("utf-8", "replace").decode():
-        raise Invalid("invalid", "Must be text.", "password")
+    try:
+        password.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        raise Invalid("invalid", "Must be text.", "password") from None
     for _ in range(HASH_TRIES - 1):
         try:
             return hash_password(password)

@@ -56,13 +56,23 @@ def create_user(
         check_roles(role or ())  # before there is a person
         encoded = "!"
         if password_stdin:
-            password = sys.stdin.readline().rstrip("\n")
+            password = _password()
             check_policy(password, username=username)
             encoded = hash_password(password)
         document = actions.create_user(by=SYSTEM, values=values, kind=kind, password_hash=encoded, quiet=quiet)
         if role:
             change_roles(UUID(json.loads(document)["id"]), add=role, by=SYSTEM, quiet=quiet)
     _print(document, as_json=as_json)
+
+
+def _password() -> str:
+    """Return the first line of standard input; raises PasswordRefused where it is not text."""
+    from populace.credentials.hashing import PasswordRefused
+
+    try:
+        return sys.stdin.readline().rstrip("\n")
+    except UnicodeDecodeError:
+        raise PasswordRefused("invalid", "Must be text.") from None
 
 
 @users.command("show")

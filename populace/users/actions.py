@@ -71,8 +71,8 @@ def update_user(user_id: UUID, *, by: Actor, values: Mapping[str, Any], expected
     """Change what `values` names (attributes: a merge patch) and return the document.
 
     What already is so makes no event and no version. Another spelling of the same identifier keeps its key; any
-    change of the e-mail makes it unverified. Raises VersionMismatch where `expected` is not the person's version,
-    or three others were faster; NoIdentifier, IdentifierTaken, Invalid.
+    change of the e-mail makes it unverified. Raises VersionMismatch where `expected` is not the person's version;
+    NoIdentifier, IdentifierTaken, Invalid.
     """
     may_act(user_id, by=by)
 

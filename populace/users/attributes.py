@@ -11,22 +11,28 @@ DEPTH_MAX = 32  # objects and arrays in one another
 
 
 def checked(value: Any) -> dict[str, Any]:
-    """Return `value`, an object that every engine can store and give back; raises Invalid."""
+    """Return `value`, an object that every engine can store and give back; raises Invalid.
+
+    A whole number comes back without a fraction (1.0 as 1, -0.0 as 0): engines and clients write it either way.
+    """
     if not isinstance(value, dict):
         raise Invalid("invalid", "Must be an object.", "attributes")
     try:
-        size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode())
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        size = len(text.encode())
     except (TypeError, ValueError, RecursionError) as error:  # UnicodeEncodeError, of a lone surrogate, is a ValueError
         raise Invalid("invalid", "Must be plain JSON.", "attributes") from error
     if size > SIZE_MAX:
         raise Invalid("max_length", f"At most {SIZE_MAX} bytes of JSON.", "attributes")
+    fractions = False
     for leaf in _leaves(value):
         # PostgreSQL's jsonb cannot hold U+0000, and writes a number out in full: 1e300 takes 301 bytes.
         if isinstance(leaf, str) and "\0" in leaf:
             raise Invalid("invalid", "May not hold U+0000.", "attributes")
         if isinstance(leaf, int | float) and not _is_portable(leaf):
             raise Invalid("invalid", "A number is too large or too small.", "attributes")
-    return value
+        fractions = fractions or isinstance(leaf, float)
+    return json.loads(text, parse_float=_shortest) if fractions else value
 
 
 def _is_portable(number: float) -> bool:
@@ -34,6 +40,11 @@ def _is_portable(number: float) -> bool:
     if isinstance(number, int):
         return -(1 << 63) <= number < 1 << 63
     return number == 0 or 1e-15 <= abs(number) < 1 << 53
+
+
+def _shortest(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _leaves(value: dict[str, Any]) -> Iterator[str | float]:

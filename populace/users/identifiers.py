@@ -128,6 +128,8 @@ def external_id(raw: str) -> str:
     """Return the other system's id as it is: its spelling is that system's business."""
     if len(raw) > EXTERNAL_ID_MAX:
         raise Invalid("max_length", f"An external id has at most {EXTERNAL_ID_MAX} characters.")
+    if raw.isspace():
+        raise Invalid("invalid", "Blanks alone are no id.")
     return line(raw)
 
 

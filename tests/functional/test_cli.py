@@ -35,9 +35,9 @@ class Ended(NamedTuple):
 def populace(db, capsys, monkeypatch) -> Callable[..., Ended]:
     """Return `populace(*arguments, stdin="") -> Ended`: the command in this process, on the test's database."""
 
-    def run(*arguments: str, stdin: str = "") -> Ended:
+    def run(*arguments: str, stdin: str | io.TextIOBase = "") -> Ended:
         monkeypatch.setattr(sys, "argv", ["populace", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin) if isinstance(stdin, str) else stdin)
         with pytest.raises(SystemExit) as ended:
             main()
         output = capsys.readouterr()
@@ -158,6 +158,31 @@ def test_a_password_comes_from_standard_input_and_is_held_to_the_policy(populace
     password = "long enough a password"
     assert populace("user", "create", "--username", "zoe", "--password-stdin", stdin=password + "\n").code == 0
     assert verify_password(password, User.objects.get().password)
+
+
+def test_a_password_that_is_no_text_is_refused(populace):
+    """populace/cli/people.py:_password, and populace/credentials/hashing.py:check_policy for a stdin in ASCII"""
+    for errors in ("strict", "surrogateescape"):
+        stdin = io.TextIOWrapper(io.BytesIO(b"\xff long enough a password\n"), encoding="utf-8", errors=errors)
+        refused = populace("user", "create", "--username", "zoe", "--password-stdin", stdin=stdin)
+        assert refused == (4, "", "populace: invalid: Must be text.\n")
+    assert not User.objects.exists()
+
+
+def test_a_user_is_shown_by_kind_and_value_and_by_a_name_with_a_colon(populace, make_user):
+    """populace/cli/people.py:find"""
+    plain, colon = make_user(username="foo", email="foo@example.org"), make_user(username="username:bar")
+    for who in ("username:foo", "foo", "email:foo@example.org"):
+        assert populace("user", "show", who, "--json").json == [plain], who
+    assert populace("user", "show", "username:bar", "--json").json == [colon]
+
+
+def test_a_tokens_name_that_is_no_text_is_refused(populace, make_user):
+    """populace/cli/directory.py:directory"""
+    make_user(username="ann")
+    for name in ("\udcff", "x" * 201):
+        ended = populace("token", "create", "--owner", "ann", "--name", name, "--scope", "admin")
+        assert ended == (4, "", "populace: invalid: a token's name has at most 200 printable characters\n")
 
 
 def test_what_the_directory_refuses_is_one_line_and_exit_code_4(populace, make_user):

@@ -140,3 +140,12 @@ def test_an_overlong_password_is_wrong_without_hashing(monkeypatch):
     """populace/credentials/hashing.py:verify_password"""
     encoded = hash_password("a" * 300)
     assert not verify_password("a" * 300, encoded)
+
+
+@pytest.mark.django_db
+def test_a_hash_too_long_for_its_column_is_refused(client):
+    """populace/credentials/hashing.py:is_known_hash"""
+    encoded = "argon2$argon2id$v=19$m=19456,t=2,p=1$" + "c" * 800 + "$aGFzaGhhc2hoYXNoaGFzaA"
+    response = client.post("/api/v1/users", {"email": "long@example.com", "password_hash": encoded})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["code"] == "unknown_hash"

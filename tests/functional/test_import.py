@@ -69,6 +69,20 @@ def test_a_hash_that_cannot_be_taken_is_counted_and_the_person_comes_without_pas
     assert User.objects.get(username="ann").password == "!"
 
 
+def test_what_cannot_be_stored_is_a_bad_row_of_its_own(tmp_path, actor):
+    """populace/bulk/imports.py:_hashed, populace/users/attributes.py:checked"""
+    users = [
+        {"username": "surrogate", "credentials": [{"type": "password", "value": "pass\ud800word"}]},
+        {"username": "long", "credentials": [{"type": "password", "value": "x" * 300}]},
+        {"username": "number", "attributes": {"n": [10**30]}},
+        {"username": "good"},
+    ]
+    (tmp_path / "realm").write_text(json.dumps({"users": users}))
+    result = import_file(tmp_path / "realm", by=actor)
+    assert [(row, code) for row, code, _ in result.errors] == [(1, "invalid"), (2, "password_too_long"), (3, "invalid")]
+    assert User.objects.get().username == "good"
+
+
 def test_a_user_name_that_is_the_rows_own_email_is_dropped(import_text):
     import_text("username,email\nAnn@Example.org,ann@example.org\nbob,bob@example.org\n")
     assert sorted(User.objects.values_list("username", "email")) == [

@@ -7,7 +7,7 @@ from contextlib import closing
 from importlib.metadata import version
 
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.test import Client
 from prometheus_client import REGISTRY
@@ -175,3 +175,10 @@ def test_no_answer_names_what_it_is_made_of(client):
     for response in (client.get("/livez"), client.get("/nope"), client.get(UNKNOWN)):
         assert version("django") not in str(response.headers)
         assert "Server" not in response
+
+
+def test_what_the_engine_cannot_store_is_the_callers_fault_and_is_not_repeated():
+    """populace/api/problems.py:problem_of; a net below the checks, which should leave nothing to it."""
+    problem = problems.problem_of(DataError("value too long: s3cr3t"))
+    assert (problem.code, problem.status_code) == ("invalid", 400)
+    assert "s3cr3t" not in str(problem.detail)

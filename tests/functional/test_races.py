@@ -5,16 +5,18 @@ import threading
 from uuid import UUID
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from populace.audit.actors import SYSTEM
 from populace.audit.models import Event
 from populace.credentials.actions import create_token, revoke_token
-from populace.users import erasure
+from populace.credentials.models import ApiToken
+from populace.users import api, erasure
 from populace.users.actions import deactivate_user, erase_user, update_user
 from populace.users.errors import UserNotFound, VersionMismatch
 from populace.users.models import User
 from populace.users.races import TRIES, on_row
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +83,36 @@ def test_a_stale_version_on_a_verb_changes_nothing(make_user, client):
     assert json.loads(client.get(f"/api/v1/users/{person['id']}").content)["version"] == 2
 
 
+@pytest.mark.parametrize(
+    ("method", "verb", "body"),
+    [
+        ("post", "/deactivate", ""),
+        ("post", "/activate", ""),
+        ("post", "/password", {"password": "correct horse battery"}),
+        ("patch", "", {"first_name": "Ann"}),
+        ("delete", "", ""),
+    ],
+)
+def test_a_change_after_the_look_at_if_match_is_noticed(make_user, client, actor, monkeypatch, method, verb, body):
+    """A36. Guard: populace/users/api.py: UserVerb.post, UserPassword.post, UserView.patch, UserView.delete.
+
+    Each passes the version on to its verb.
+    """
+    person, look = make_user(is_active=verb != "/activate"), api._expected
+
+    def look_then_somebody_changes(request, key):
+        version = look(request, key)
+        update_user(key, by=SYSTEM, values={"last_name": "Lovelace"})
+        return version
+
+    monkeypatch.setattr(api, "_expected", look_then_somebody_changes)
+    path = f"/api/v1/users/{person['id']}{verb}"
+    reply = getattr(client, method)(path, body, headers={"If-Match": '"1.00000000"'})
+    assert (reply.status_code, reply.json()["code"]) == (412, "precondition_failed")
+    after = User.objects.get(pk=person["id"])
+    assert (after.version, after.first_name, after.is_active) == (2, "", person["is_active"])
+
+
 @pytest.mark.only_on("postgresql", "SQLite has one writer at a time")
 def test_a_token_revoked_during_an_erasure_leaves_no_personal_value(make_user, actor, monkeypatch):
     """populace/users/actions.py:erase_user blanks the events last."""
@@ -99,31 +131,42 @@ def test_a_token_revoked_during_an_erasure_leaves_no_personal_value(make_user, a
     assert set(details) == {None}
 
 
-@pytest.mark.only_on("postgresql", "SQLite has one writer at a time")
-@pytest.mark.parametrize("verb", ["erase", "token"])
-def test_erasing_and_making_a_token_take_turns(make_user, actor, verb):
-    """populace/users/actions.py:erase_user and populace/credentials/actions.py:create_token lock the person's row."""
-    id = UUID(make_user()["id"])
-    outcome = []
+def waiting():
+    """Tell how many locks somebody waits for."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0]
 
-    def act():
+
+@pytest.mark.only_on("postgresql", "SQLite has one writer at a time")
+def test_a_token_made_while_its_owner_is_erased_goes_with_them(make_user, actor):
+    """populace/users/actions.py:erase_user locks the person's row before it looks for what to erase."""
+    id = UUID(make_user()["id"])
+    with transaction.atomic():
+        create_token(owner_id=id, name="late", scopes=["users:read"], by=SYSTEM)
+        thread = elsewhere(lambda: erase_user(id, by=SYSTEM))
+        wait_until(waiting, "the erasure waits for the row")
+    thread.join()
+    assert not User.objects.filter(pk=id).exists()
+    assert not ApiToken.objects.filter(user_id=id).exists()
+    assert not Event.objects.filter(subject_id=id, details__changes__has_key="token").exists()
+
+
+@pytest.mark.only_on("postgresql", "SQLite has one writer at a time")
+def test_nobody_makes_a_token_for_somebody_who_is_being_erased(make_user, actor):
+    """populace/credentials/actions.py:create_token locks the person's row before it writes the token."""
+    id, outcome = UUID(make_user()["id"]), []
+
+    def make_token():
         try:
-            if verb == "erase":
-                erase_user(id, by=SYSTEM)
-            else:
-                create_token(owner_id=id, name="late", scopes=["users:read"], by=SYSTEM)
-            outcome.append("done")
+            outcome.append(create_token(owner_id=id, name="late", scopes=["users:read"], by=SYSTEM))
         except UserNotFound:
             outcome.append("nobody there")
 
-    from django.db import transaction
-
     with transaction.atomic():
-        User._base_manager.select_for_update().get(pk=id)
-        thread = elsewhere(act)
-        thread.join(0.4)
-        assert outcome == []  # it waits for the row before it writes anything
-        assert not Event.objects.filter(subject_id=id, action__in=["user.erased", "token.created"]).exists()
-        User._base_manager.filter(pk=id).delete() if verb == "token" else None
+        erase_user(id, by=SYSTEM)
+        thread = elsewhere(make_token)
+        wait_until(lambda: outcome or waiting(), "the token is made, or waits for the row")
     thread.join()
-    assert outcome == ["done" if verb == "erase" else "nobody there"]
+    assert outcome == ["nobody there"]
+    assert not ApiToken.objects.filter(user_id=id).exists()

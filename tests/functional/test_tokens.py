@@ -15,7 +15,7 @@ from populace.api.authentication import address_of
 from populace.audit.models import Event
 from populace.audit.permissions import ALL
 from populace.credentials.actions import create_token, revoke_token, set_password
-from populace.credentials.errors import TokenNotFound, UnknownScope
+from populace.credentials.errors import NAME_MAX, NameTooLong, TokenNotFound, UnknownScope
 from populace.credentials.models import ApiToken
 from populace.credentials.tokens import SCOPES, digest, digest_of, make_token
 from populace.users.actions import erase_user
@@ -196,6 +196,14 @@ def test_a_token_has_scopes_that_exist(actor, person, scopes):
         create_token(owner_id=UUID(person["id"]), name="x", scopes=scopes, by=actor)
     with pytest.raises(UserNotFound):
         create_token(owner_id=uuid4(), name="x", scopes=["admin"], by=actor)
+
+
+@pytest.mark.parametrize("name", ["x" * (NAME_MAX + 1), "a\nb", "\0", "\udcff"])
+def test_a_tokens_name_is_one_short_line_of_text(actor, person, name):
+    """populace/credentials/actions.py:create_token"""
+    with pytest.raises(NameTooLong):
+        create_token(owner_id=UUID(person["id"]), name=name, scopes=["admin"], by=actor)
+    assert create_token(owner_id=UUID(person["id"]), name="x" * NAME_MAX, scopes=["admin"], by=actor)
 
 
 def test_a_person_nobody_is_gets_no_password(actor):

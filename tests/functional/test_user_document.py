@@ -76,6 +76,19 @@ def test_what_a_person_is_is_settled_at_the_start():
     assert codes_of(PATCH, {"kind": "service"}) == {"kind": ["read_only"]}
 
 
+def test_the_refusal_of_a_choice_does_not_repeat_it():
+    """populace/users/documents.py:UserDocument.kind"""
+    with pytest.raises(ValidationError) as refused:
+        NEW.run_validation({"kind": "robot" * 1000})
+    assert "robot" not in str(refused.value.detail)
+
+
+@pytest.mark.parametrize("blank", [" ", "   ", "\u00a0", "\u3000"])
+def test_blanks_are_no_external_id(blank):
+    """populace/users/identifiers.py:external_id"""
+    assert codes_of(NEW, {"external_id": blank}) == {"external_id": ["invalid"]}
+
+
 def test_null_means_none():
     assert PATCH.run_validation({"first_name": None, "username": None, "phone": ""}) == {
         "first_name": "",

@@ -310,3 +310,12 @@ def test_a_number_that_engines_write_out_or_round_is_refused(make_user, number):
 @pytest.mark.parametrize("number", [0, 0.0, -1.5, 2**53 - 1, 2**63 - 1, 1e-15, 123456.789])
 def test_a_portable_number_comes_back_as_it_was(make_user, number):
     assert make_user(attributes={"x": number})["attributes"] == {"x": number}
+
+
+@pytest.mark.parametrize("number", [1.0, 1e15, 0.0, -0.0, -3.0])
+def test_a_whole_number_is_the_same_with_and_without_a_fraction(make_user, update, number):
+    """populace/users/attributes.py:checked"""
+    person = make_user(attributes={"x": [number]})
+    assert json.dumps(person["attributes"]) == json.dumps({"x": [int(number)]})
+    assert update(person, attributes={"x": [number]}) == update(person, attributes={"x": [int(number)]}) == person
+    assert len(events_of(person)) == 1

@@ -53,6 +53,41 @@ def test_a_bad_csv_row_is_told_and_the_next_one_is_read(tmp_path):
     assert last.values == {"username": "last"}
 
 
+@pytest.mark.parametrize("behind", ["", ',"closed"'])
+def test_an_open_quote_spoils_its_own_row_only(tmp_path, behind):
+    """populace/bulk/formats/csv.py:_Lines.give_up, at the file's end and at the next quote"""
+    first, opening, *others = read(csv, tmp_path, f'username,first_name\na,A\nb,"B\nc,C\nd{behind or ",D"}\n')
+    assert [row.values["username"] for row in (first, *others)] == ["a", "c", "d"]
+    assert (opening.number, opening.code) == (2, "malformed")
+    assert opening.reason.startswith("Line 3: quotes are out of place")
+    assert opening.reason.endswith("up to line 5; line 4 counts as the next row.")
+
+
+def test_an_open_quote_is_not_looked_after_through_the_whole_file(tmp_path):
+    """populace/bulk/formats/csv.py:RECORD_LINES_MAX"""
+    count = csv.RECORD_LINES_MAX + 500
+    content = 'username\n"open\n' + "".join(f"u{number}\n" for number in range(count)) + "last\n"
+    opening, *others = read(csv, tmp_path, content)
+    assert f"up to line {csv.RECORD_LINES_MAX + 2};" in opening.reason
+    assert [row.values["username"] for row in others] == [*(f"u{number}" for number in range(count)), "last"]
+    assert [row.number for row in others] == list(range(2, count + 3))
+
+
+@pytest.mark.parametrize("long", ["x" * 2_000_000, '"' + "x" * 2_000_000 + '"', '"open\n' + "x" * 2_000_000])
+def test_a_line_too_long_is_a_bad_row_and_the_next_one_is_read(tmp_path, long):
+    """populace/bulk/formats/csv.py:RECORD_MAX, _Lines._read"""
+    first, *bad, last = read(csv, tmp_path, f"username\nfirst\n{long}\nlast\n")
+    assert (first.values, last.values) == ({"username": "first"}, {"username": "last"})
+    assert {row.code for row in bad} == {"malformed"}
+    assert [row.reason[:7] for row in bad] == [f"Line {3 + number}:" for number in range(long.count("\n") + 1)]
+
+
+def test_a_line_that_is_just_short_enough_is_read(tmp_path):
+    size = csv.RECORD_MAX - len("\n")
+    long, last = read(csv, tmp_path, "username\n" + "x" * size + "\nlast\n")
+    assert (len(long.values["username"]), last.values["username"]) == (size, "last")
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -61,7 +96,8 @@ def test_a_bad_csv_row_is_told_and_the_next_one_is_read(tmp_path):
         ("email,Email\n", "a column twice"),
         ("email,user_nmae\n", "unknown column user_nmae: did you mean username?"),
         ("email,shoe size\n", "unknown column shoe size: name it attributes.NAME to keep it as an attribute"),
-        ("email\n" + "x" * csv.LINE_MAX, "a line is longer"),
+        ('"email', "quotes are out of place"),
+        ("email" + "," * csv.RECORD_MAX, "too long"),
         ("email,username".encode("utf-16"), "unknown column"),
         (b"\x89PNG\r\n\x1a\n\0\0\0", "unknown column"),
     ],

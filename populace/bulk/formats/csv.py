@@ -3,6 +3,7 @@
 import csv
 import difflib
 import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 from populace.bulk.errors import FileRefused
 from populace.bulk.rows import BadRow, Row
 
-LINE_MAX = 1 << 20  # characters; a file without line ends must not fill the memory
+RECORD_MAX = 1 << 17  # characters; a file without line ends must not fill the memory
+RECORD_LINES_MAX = 1000  # an open quote must not take in the rest of the file
 DELIMITERS = ",;\t"
 
 IDENTIFIERS = ("email", "username", "phone", "external_id")
@@ -30,30 +32,77 @@ def rows(path: Path) -> Iterator[Row | BadRow]:
     with path.open("rb") as raw:
         # What is not UTF-8 spoils its own row only.
         text = TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        header = text.readline(LINE_MAX)
-        reader = csv.reader(itertools.chain([header], _lines(text)), delimiter=_delimiter(header), strict=True)
+        lines = _Lines(text)
+        reader = csv.reader(lines, delimiter=_delimiter(lines.peek()), strict=True)
         columns = _columns(reader)
         numbers = itertools.count(1)
         while True:
-            first = reader.line_num + 1
+            lines.begin()
             try:
                 cells = next(reader)
             except StopIteration:
                 return
-            except csv.Error:
-                # An open quote takes in every line up to the next one, so say which they are.
-                reason = f"Quotes are out of place, or a cell is too long: lines {first} to {reader.line_num}."
-                yield BadRow(number=next(numbers), behind=raw.tell() / size, code="malformed", reason=reason)
+            except (csv.Error, _TooLong):
+                reason = lines.give_up()
+                yield BadRow(number=next(numbers), behind=min(raw.tell() / size, 1), code="malformed", reason=reason)
                 continue
             if cells:
                 yield _row(next(numbers), min(raw.tell() / size, 1), columns, cells)
 
 
-def _lines(text: TextIOWrapper) -> Iterator[str]:
-    while line := text.readline(LINE_MAX):
-        if len(line) == LINE_MAX:
-            raise FileRefused(f"a line is longer than {LINE_MAX} characters")
-        yield line
+class _TooLong(Exception):
+    """A record has more lines or characters than any person's."""
+
+
+class _Lines(Iterator[str]):
+    """The file's lines for csv.reader; raises _TooLong. Those behind the first of a bad record are given once more."""
+
+    def __init__(self, text: TextIOWrapper) -> None:
+        self._text = text
+        self._record: list[str] = []  # given since begin()
+        self._size = 0  # its characters
+        self._again: deque[str] = deque()
+        self._given = 0  # lines of the file
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else self._read()
+        if not line:
+            raise StopIteration
+        self._record.append(line)
+        self._size += len(line)
+        self._given += 1
+        if len(self._record) > RECORD_LINES_MAX or self._size > RECORD_MAX:
+            raise _TooLong
+        return line
+
+    def _read(self) -> str:
+        """Return the next line, of one that is too long the beginning."""
+        line = self._text.readline(RECORD_MAX + 1)
+        rest = line if len(line) > RECORD_MAX else ""
+        while rest and not rest.endswith(("\n", "\r")):
+            rest = self._text.readline(RECORD_MAX)
+        return line
+
+    def peek(self) -> str:
+        """Return the next line, which stays the next."""
+        if not self._again:
+            self._again.append(self._read())
+        return self._again[0]
+
+    def begin(self) -> None:
+        """Begin a record."""
+        self._record.clear()
+        self._size = 0
+
+    def give_up(self) -> str:
+        """Say where the record went wrong, and go on with the line behind its first."""
+        last, first = self._given, self._given - len(self._record) + 1
+        self._again.extendleft(reversed(self._record[1:]))
+        self._given = first
+        reason = f"Line {first}: quotes are out of place, or it is too long."
+        if last == first:
+            return reason
+        return f"{reason} Its quote was looked for up to line {last}; line {first + 1} counts as the next row."
 
 
 def _delimiter(header: str) -> str:
@@ -64,8 +113,8 @@ def _columns(reader: Iterator[list[str]]) -> list[str]:
     """Return the header in our names: case, spaces, dashes and underscores make no difference."""
     try:
         header = next(reader, [])
-    except csv.Error:
-        raise FileRefused("the header's quotes are out of place") from None
+    except (csv.Error, _TooLong):
+        raise FileRefused("the header's quotes are out of place, or it is too long") from None
     columns = [_column(cell.strip()) for cell in header]
     if not set(columns) & set(IDENTIFIERS):
         raise FileRefused(f"the header has none of the columns {', '.join(IDENTIFIERS)}")
