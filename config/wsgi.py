@@ -1,8 +1,10 @@
 """The WSGI application that granian serves."""
 
+import gc
 import os
 
-from django.core.signals import request_started
+from django.core.cache import close_caches
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
 
@@ -14,3 +16,10 @@ application = get_wsgi_application()
 # when its request has ended, and one that the server closed since then is found by the first read (compiled.py:read).
 request_started.disconnect(reset_queries)
 request_started.disconnect(close_old_connections)
+request_finished.disconnect(close_caches)  # there is no cache yet that keeps a connection
+
+# A request leaves next to no cycles behind: look for them every 20,000 objects, not 2,000, and never among what was
+# loaded at the start.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 20)

@@ -3,13 +3,14 @@
 At most 40 µs. Session, cookie, CSRF, message and locale middleware have no business with the API.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
-import structlog
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +24,7 @@ from populace.infra.telemetry.metrics import HTTP_SECONDS, LOG_LINES_LOST
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 HOSTS_MAX = 64  # spellings of our own name that are remembered
 
+_quoted = json.JSONEncoder().encode
 # The caller's own id, if it can stand in a header, a log line and a column as it is.
 _acceptable = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 
@@ -30,8 +32,7 @@ _acceptable = re.compile(r"[A-Za-z0-9._-]{1,64}").fullmatch
 class ApiMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        # Bound once: the unbound one looks itself up at every line.
-        self.log = structlog.wrap_logger(structlog.WriteLogger(bare_stream())).bind()
+        self.write = bare_stream().write
         self.series: dict[tuple[str, str, int], Histogram] = {}
         self.hosts: set[str] = set()
         # Kubernetes and Prometheus call these by a pod's address; on loopback nobody has a reason to.
@@ -84,15 +85,15 @@ class ApiMiddleware:
             series = self.series[key] = HTTP_SECONDS.labels(*map(str, key))
         series.observe(seconds)
         user = getattr(request, "user", None)
+        # What structlog would write, without its 40 µs: only the path can hold what JSON must escape.
+        at = datetime.now(UTC).isoformat(timespec="microseconds")[:26]
+        line = (
+            f'{{"method":"{method}","path":{_quoted(request.path[:200])},"status":{response.status_code},'
+            f'"ms":{seconds * 1000:.2f},"request_id":"{request.request_id}",'
+            f'"user":{_quoted(user.user_id.decode() if user else None)},"event":"request","level":"info",'
+            f'"timestamp":"{at}Z"}}\n'
+        )
         try:
-            self.log.info(
-                "request",
-                method=method,
-                path=request.path[:200],
-                status=response.status_code,
-                ms=round(seconds * 1000, 2),
-                request_id=request.request_id,
-                user=user.user_id.decode() if user else None,
-            )
+            self.write(line)
         except OSError:  # nobody reads the log, or its disk is full: what the request did stands
             LOG_LINES_LOST.inc()
