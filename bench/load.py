@@ -77,7 +77,8 @@ def fill_populace(rows: int) -> None:
     insert(User, person, f"generate_series(1, {rows}) n")
 
     keys = """(SELECT id AS owner, 'email:' || email_normal AS claim FROM users_user
-        UNION ALL SELECT id, 'username:' || username_normal FROM users_user ORDER BY 2) k"""
+        UNION ALL SELECT id, 'username:' || username_normal FROM users_user
+        UNION ALL SELECT id, 'confusable:' || username_normal FROM users_user ORDER BY 2) k"""  # of ASCII: itself
     version = f"'{unicodedata.unidata_version}'"
     insert(Identifier, {"key": "claim", "user_id": "owner", "unicode_version": version}, keys)
 
@@ -105,9 +106,12 @@ def check_identifiers() -> None:
 def populace_token() -> str:
     from populace.audit.actors import SYSTEM
     from populace.credentials.actions import create_token
+    from populace.groups.models import Role, RoleAssignment
     from populace.users.models import User
 
     owner = User.objects.order_by("pk").values_list("pk", flat=True)[0]
+    role = Role.objects.get(name="owner")
+    RoleAssignment._base_manager.bulk_create([RoleAssignment(user_id=owner, role=role)])
     return create_token(owner_id=owner, name="bench", scopes=["admin"], by=SYSTEM)[1]
 
 

@@ -4,6 +4,7 @@ Safe for production by default; `POPULACE_MODE=local` (set by `make run`) opts o
 """
 
 import os
+from typing import Any
 
 from config import engines, env, safety
 
@@ -36,19 +37,37 @@ PUBLIC_HOST = safety.host("POPULACE_PUBLIC_URL", PUBLIC_URL, https=not LOCAL) if
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"] if LOCAL else [PUBLIC_HOST]
 
 INSTALLED_APPS = [
+    "populace.console",  # each replaces templates of the next
+    "unfold.apps.BasicAppConfig",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # console/urls.py registers, nothing is discovered
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
     "populace.infra.tasks",
     "populace.audit",
     "populace.users",
     "populace.groups",
     "populace.credentials",
+    "populace.logins",
 ]
+# All of it, for every path. What pages for browsers need besides, console/browser.py brings.
 MIDDLEWARE = ["populace.api.middleware.ApiMiddleware"]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+CONTEXT = (
+    "template.context_processors.request",
+    "contrib.auth.context_processors.auth",
+    "contrib.messages.context_processors.messages",
+)
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": [f"django.{name}" for name in CONTEXT]},
+    }
+]
 # An operator's own templates win over the shipped ones of the same name.
 if template_dir := env.folder("POPULACE_TEMPLATES"):
     TEMPLATES[0]["DIRS"] = [template_dir]
@@ -61,9 +80,9 @@ USE_I18N = True
 # People
 
 AUTH_USER_MODEL = "users.User"
-# Nobody signs in yet: the Access issue brings the sign-in doors. W004: uniqueness lives in Identifier.
-AUTHENTICATION_BACKENDS: list[str] = []
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]
+AUTHENTICATION_BACKENDS = ["populace.logins.backends.PasswordBackend"]
+# auth.W004: uniqueness lives in Identifier. admin.E408 to E410: that middleware runs in console/browser.py.
+SILENCED_SYSTEM_CHECKS = ["auth.W004", "admin.E408", "admin.E409", "admin.E410"]
 PASSWORD_HASHERS = ["populace.credentials.hashers.Argon2Hasher"]
 
 # Databases
@@ -97,6 +116,37 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["populace.api.authentication.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["populace.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+}
+
+# Console
+
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_MAX_AGE = 600  # seconds: names hold no digest, and an upgrade should be seen
+SESSION_ENGINE = "populace.logins.sessions"
+SESSION_COOKIE_AGE = 12 * 3600  # seconds from sign-in, however much it is used
+SESSION_COOKIE_NAME = "populace_session" if LOCAL else "__Host-session"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not LOCAL
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_NAME = "populace_csrf" if LOCAL else "__Host-csrf"
+CSRF_COOKIE_AGE = None  # ends with the browser
+CSRF_TRUSTED_ORIGINS = ["/".join(PUBLIC_URL.split("/")[:3])]  # the proxy that ends TLS speaks plain HTTP to us
+CSRF_FAILURE_VIEW = "populace.console.browser.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"  # a GET that shows one writes no session
+UNFOLD = {
+    "SITE_TITLE": "Populace",
+    "SITE_HEADER": "Populace",
+    "SITE_SYMBOL": "groups",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/console/favicon.svg"}],
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "COMMAND": {"search_models": False},
+    "SIDEBAR": {"show_search": False, "navigation": "populace.console.navigation.menu"},
+    "ACCOUNT": {"navigation": "populace.console.navigation.own_pages"},
 }
 
 # Capacity

@@ -12,6 +12,7 @@ from django.test import Client
 from tests.support.installation import Installation
 from tests.support.missing import missing
 from tests.support.plugin import ENGINE, Session
+from tests.support.roles import ship
 
 # The project's modules are imported where they are used: one that does not import fails its own tests only.
 
@@ -63,14 +64,34 @@ def make_user(db, actor) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
-def token(make_user, actor) -> Callable[..., str]:
-    """Return `token(*scopes, owner=None, expires_at=None) -> secret`; no scopes: admin, no owner: a new person."""
+def give_role(db) -> Callable[..., None]:
+    """Return `give_role(user_id, *names)`: the person holds these shipped roles, and no event tells."""
+    from populace.groups.models import Role, RoleAssignment
+
+    ship()
+
+    def give(user_id, *names):
+        rows = [RoleAssignment(user_id=user_id, role=role) for role in Role.objects.filter(name__in=names)]
+        RoleAssignment._base_manager.bulk_create(rows, ignore_conflicts=True)
+
+    return give
+
+
+@pytest.fixture
+def token(make_user, give_role) -> Callable[..., str]:
+    """Return `token(*scopes, owner=None, role="owner", expires_at=None) -> secret`.
+
+    No scopes: admin, no owner: a new person. The owner is given the role; with None they keep those they have.
+    """
+    from populace.audit.actors import SYSTEM
     from populace.credentials.actions import create_token
 
-    def make(*scopes, owner=None, expires_at=None):
+    def make(*scopes, owner=None, role="owner", expires_at=None):
         owner_id = UUID(str(owner or make_user()["id"]))
+        if role:
+            give_role(owner_id, role)
         made = create_token(
-            owner_id=owner_id, name="test", scopes=scopes or ("admin",), expires_at=expires_at, by=actor
+            owner_id=owner_id, name="test", scopes=scopes or ("admin",), expires_at=expires_at, by=SYSTEM
         )
         return made[1]
 

@@ -34,7 +34,7 @@ CREATE = f"""WITH p AS {PRINCIPAL}, u AS (
     'person', false, '', '', '', '', true, '{{}}', now(), now(), '1000-01-01Z', 1, '!' FROM p RETURNING *
 ), i AS (
   INSERT INTO users_identifier (key, user_id, unicode_version)
-  SELECT v.key, u.id, $14::text FROM u, (VALUES ($12::text), ($13::text)) v (key)
+  SELECT v.key, u.id, $14::text FROM u, (VALUES ($12::text), ($13::text), ('confusable:' || $4::text)) v (key)
 ), e AS (
   INSERT INTO audit_event (subject_id, at, id, subject_kind, action, actor, request_id, details)
   SELECT u.id, now(), $15::uuid, 'person', 'user.created', p.user_id, '', $16::jsonb FROM u, p

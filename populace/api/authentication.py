@@ -1,8 +1,9 @@
-"""Who is asking, by a bearer token (RFC 6750 section 2.1), and whether the token's scopes allow it.
+"""Who is asking, by a bearer token (RFC 6750 section 2.1), and what that person may do by this token.
 
 Cookies and tokens in queries or forms are not looked at. A token is valid while it has neither expired nor been
-revoked and its owner exists and is active: asked anew in every request, in the same statement as the document where
-there is one, and kept nowhere, so that a revocation counts from the next request on in every process.
+revoked and its owner exists and is active. That, and what the owner's roles permit, is asked anew in every request, in
+the same statement as the document where there is one, and kept nowhere: a revocation or demotion counts from the next
+request on in every process.
 """
 
 from functools import lru_cache
@@ -21,8 +22,11 @@ from rest_framework.request import Request
 
 from populace.api.problems import AUTHENTICATE, Problem
 from populace.audit.actors import Actor
+from populace.audit.permissions import ADMIN, expanded
 from populace.credentials.models import ApiToken
-from populace.credentials.tokens import ADMIN, digest_of
+from populace.credentials.tokens import digest_of
+from populace.credentials.usage import USED
+from populace.groups.reads import granted_by_groups, granted_directly, permissions_in
 from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.fields import FOREVER
 from populace.users.models import User
@@ -39,7 +43,9 @@ _VALID = (
         owner_is_active=True,
     )
 )
-_COLUMNS = ("id", "user_id", "scopes")
+_COLUMNS = ("id", "user_id", "scopes", granted_directly(OuterRef("user_id")), granted_by_groups(OuterRef("user_id")))
+DOCUMENT = len(_COLUMNS)
+"""Where the document stands in a row of `folded(…)`, and whatever comes beside a row of TOKEN."""
 
 TOKEN = Compiled(_VALID.values_list(*_COLUMNS))
 """`TOKEN.row(digest=…)`: the columns of a Principal; None unless the token is valid."""
@@ -58,12 +64,17 @@ class Principal(NamedTuple):
 
     token_id: bytes
     user_id: bytes
-    scopes: frozenset[str]
+    held: frozenset[str]
+    """What the person may do, with whatever token."""
+    permissions: frozenset[str]
+    """Of that, what lies in the scopes of the token."""
 
 
-@lru_cache(256)
-def _scopes(text: bytes) -> frozenset[str]:
-    return frozenset(text.decode().split())
+@lru_cache(1024)
+def rights(scopes: bytes, *granted: bytes | None) -> tuple[frozenset[str], frozenset[str]]:
+    """Return `held` and `permissions` of a Principal, from the columns of TOKEN."""
+    held = permissions_in(*granted)
+    return held, held & expanded(scopes.decode().split())
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -83,7 +94,8 @@ class TokenAuthentication(BaseAuthentication):
         row = context["view"].token_row(digest) if digest else None
         if row is None:
             raise AuthenticationFailed
-        return Principal(row[0], row[1], _scopes(row[2])), None
+        USED.add(row[0])
+        return Principal(row[0], row[1], *rights(*row[2:DOCUMENT])), None
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401 (RFC 6750 section 3)."""
@@ -91,18 +103,28 @@ class TokenAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """The token has the scope that `view.scopes` names for the method, or `admin`. A method not named: nobody."""
+    """The caller has the permission that `view.scopes` names for the method. A method not named needs `admin`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Tell so, or raise what a caller without the right is told."""
-        principal = request.user
-        if not isinstance(principal, Principal):
-            raise NotAuthenticated
         method = request._request.method
-        needed = view.scopes.get("GET" if method == "HEAD" else method)
-        if ADMIN not in principal.scopes and (needed is None or needed not in principal.scopes):
-            raise Problem("scope", f"This call needs a token with scope {needed or ADMIN}.")
+        require(request, view.scopes.get("GET" if method == "HEAD" else method, ADMIN))
         return True
+
+
+def require(request: Request, permission: str) -> None:
+    """Raise Problem `scope` where only the token lacks the permission, `forbidden` where its owner does.
+
+    Raises NotAuthenticated where there is no token.
+    """
+    principal = request.user
+    if not isinstance(principal, Principal):
+        raise NotAuthenticated
+    if permission in principal.permissions:
+        return
+    if permission in principal.held:
+        raise Problem("scope", f"This call needs a token with scope {permission}.")
+    raise Problem("forbidden", f"This call needs a role with permission {permission}.")
 
 
 def actor_of(request: Request) -> Actor:
@@ -114,6 +136,8 @@ def actor_of(request: Request) -> Actor:
         request_id=django_request.request_id,
         address=address_of(django_request),
         user_agent=django_request.META.get("HTTP_USER_AGENT", "")[:300],
+        permissions=principal.permissions,
+        token_id=UUID(principal.token_id.decode()),
     )
 
 

@@ -1,5 +1,6 @@
 """What orchestrators and Prometheus ask."""
 
+import json
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from rest_framework.request import Request
 
 from populace.api.problems import KINDS, Problem
 from populace.api.views import JSON, LeanView
+from populace.audit.models import Event
+from populace.infra.db.partitions import missing_months
 from populace.infra.telemetry.scrape import exposition
 
 _migrated = False  # once true it stays so: a process never outlives a migration back
@@ -22,14 +25,21 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 where a request could be served: the database answers and has all migrations; else 503."""
+    """Answer 200 where a request could be served: the database answers and has all migrations; else 503.
+
+    `degraded`: everything is served, but somebody should look.
+    """
     if refused := _probe(request):
         return refused
     try:
         if not _is_migrated():
             return Problem("unavailable", "The database lacks migrations: populace migrate.").reply(request)
+        missing = missing_months(Event)
     except Error:
         return Problem("unavailable", "The database does not answer.").reply(request)
+    if missing:
+        reasons = [f"no partition {name}" for name in missing]
+        return HttpResponse(json.dumps({"status": "degraded", "reasons": reasons}), content_type=JSON)
     return HttpResponse(b'{"status":"ok"}', content_type=JSON)
 
 

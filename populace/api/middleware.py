@@ -68,7 +68,7 @@ class ApiMiddleware:
         headers: Any = response.headers
         headers["X-Request-ID"] = request_id
         headers["X-Content-Type-Options"] = "nosniff"
-        headers["Cache-Control"] = "private, no-store"
+        headers.setdefault("Cache-Control", "private, no-store")  # a style sheet says something else
         if isinstance(response, HttpResponse) and response.status_code not in (204, 304):
             headers["Content-Length"] = str(len(response.content))
         # The line below says all that Django's own "Not Found: /path" would.

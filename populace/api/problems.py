@@ -16,10 +16,21 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
+from populace.credentials.errors import ExceedsToken, TokenNotFound
 from populace.credentials.hashing import HashingBusy, PasswordRefused
+from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
 from populace.infra.telemetry.logs import trace_of
 from populace.infra.telemetry.metrics import DB_ERRORS
-from populace.users.errors import IdentifierTaken, Invalid, NoIdentifier, UserNotFound, VersionMismatch
+from populace.users.errors import (
+    Forbidden,
+    IdentifierTaken,
+    Invalid,
+    LastOwner,
+    NoIdentifier,
+    Refused,
+    UserNotFound,
+    VersionMismatch,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -36,20 +47,43 @@ KINDS = {
     "malformed": Kind(400, "Malformed request", "The request could not be read. Nothing was done."),
     "duplicate_key": Kind(400, "Duplicate key", "An object in the body names a key twice, so what was meant is open."),
     "invalid": Kind(400, "Invalid values", "`errors` lists each value that was refused: where it stands and why."),
-    "unknown_parameter": Kind(400, "Unknown parameter", "The query names a parameter that this path does not take."),
+    "unknown_parameter": Kind(
+        400, "Unknown parameter", "The query names a parameter, an order or a field that this path does not know."
+    ),
+    "too_many": Kind(400, "Too many", "More values than this path takes at once."),
+    "invalid_cursor": Kind(
+        400,
+        "Invalid cursor",
+        "Follow `next` and `previous` as they come: a cursor is good for one caller and one list.",
+    ),
+    "order_not_served": Kind(
+        400,
+        "Order not served",
+        "No index serves these filters in this order. `detail` names the orders that are served.",
+    ),
+    "not_indexed": Kind(
+        400, "Not indexed", "People are not listed by this attribute: nothing would find them quickly."
+    ),
     "invalid_host": Kind(400, "Unknown host", "The Host header is not the public URL's. See POPULACE_PUBLIC_URL."),
     "unauthenticated": Kind(401, "Not authenticated", "A valid token is needed: `Authorization: Bearer pop_…`."),
-    "forbidden": Kind(403, "Forbidden", "The token is valid, but this is not allowed to it."),
-    "scope": Kind(403, "Scope missing", "The token lacks the scope that this call needs."),
+    "forbidden": Kind(
+        403, "Forbidden", "The caller's roles do not permit this, or the other person holds a right that they lack."
+    ),
+    "scope": Kind(403, "Scope missing", "The caller's roles permit this, but the token lacks the scope for it."),
     "not_found": Kind(404, "Not found", "Nothing is here (any more)."),
     "method_not_allowed": Kind(405, "Method not allowed", "`Allow` lists the methods of this path."),
     "email_taken": Kind(409, "E-mail taken", "Somebody else has this e-mail address."),
     "username_taken": Kind(409, "User name taken", "Somebody else has this user name."),
     "phone_taken": Kind(409, "Phone number taken", "Somebody else has this phone number."),
     "external_id_taken": Kind(409, "External id taken", "Somebody else has this external id."),
+    "confusable": Kind(409, "Look-alike user name", "The user name looks like somebody else's: choose another one."),
     "identifier_taken": Kind(
         409, "Identifier taken", "Somebody else has, or had a moment ago, one of the identifiers."
     ),
+    "name_taken": Kind(409, "Name taken", "Another group has this name."),
+    "cycle": Kind(409, "Cycle", "A group cannot be above itself."),
+    "last_owner": Kind(409, "Last owner", "Somebody active must hold the role owner: give it to another person first."),
+    "too_many_members": Kind(409, "Too many members", "Remove the members first, at most 1,000 a call."),
     "precondition_failed": Kind(412, "Changed meanwhile", "The version named by If-Match is not the present one."),
     "too_large": Kind(413, "Body too large", "The body is larger than this path takes."),
     "unsupported_media_type": Kind(415, "Unsupported media type", "Send JSON in UTF-8, without Content-Encoding."),
@@ -164,6 +198,7 @@ def _(error: drf.Throttled) -> Problem:
     return Problem("rate_limited", headers={"Retry-After": str(int(getattr(error, "wait", None) or 1))})
 
 
+@problem_of.register(Forbidden)
 @problem_of.register(drf.PermissionDenied)
 @problem_of.register(DjangoPermissionDenied)
 def _(error: Exception) -> Problem:
@@ -172,6 +207,8 @@ def _(error: Exception) -> Problem:
 
 @problem_of.register(Http404)
 @problem_of.register(UserNotFound)
+@problem_of.register(GroupNotFound)
+@problem_of.register(TokenNotFound)
 def _(error: Exception) -> Problem:
     return Problem("not_found")
 
@@ -188,8 +225,33 @@ def _(error: DisallowedHost) -> Problem:
 
 @problem_of.register
 def _(error: IdentifierTaken) -> Problem:
-    faults = [Fault(f"/{kind}", f"{kind}_taken", KINDS[f"{kind}_taken"].page) for kind in error.kinds]
+    faults = [Fault(f"/{field}", code, KINDS[code].page) for field, code in error.refusals]
     return Problem(faults[0].code if faults else "identifier_taken", errors=faults)
+
+
+@problem_of.register
+def _(error: LastOwner) -> Problem:
+    return Problem("last_owner")
+
+
+@problem_of.register
+def _(error: NameTaken) -> Problem:
+    return Problem("name_taken", errors=[Fault("/name", "name_taken", KINDS["name_taken"].page)])
+
+
+@problem_of.register
+def _(error: Cycle) -> Problem:
+    return Problem("cycle")
+
+
+@problem_of.register
+def _(error: TooManyMembers) -> Problem:
+    return Problem("too_many_members")
+
+
+@problem_of.register
+def _(error: ExceedsToken) -> Problem:
+    return Problem("scope", "The token would do more, or work for longer, than the one that asks.")
 
 
 @problem_of.register
@@ -201,6 +263,11 @@ def _(error: NoIdentifier) -> Problem:
 @problem_of.register
 def _(error: Invalid) -> Problem:
     return Problem("invalid", errors=[Fault(f"/{error.field}" if error.field else "", error.code, error.detail)])
+
+
+@problem_of.register
+def _(error: Refused) -> Problem:
+    return Problem(error.code, error.detail, errors=[Fault(f"/{error.parameter[:200]}", error.code, error.detail)])
 
 
 @problem_of.register

@@ -3,13 +3,25 @@
 from django.urls import re_path
 
 from populace.api import health
+from populace.audit import api as audit
+from populace.credentials import api as credentials
+from populace.groups import api as groups
 from populace.users import api as users
 
 urlpatterns = [
+    re_path(r"^api/v1/users/lookup/?$", users.UserLookup.as_view(), name="lookup"),
     re_path(r"^api/v1/users/(?P<id>[^/]+)/?$", users.UserView.as_view(), name="user"),
     re_path(r"^api/v1/users/?$", users.Users.as_view(), name="users"),
     re_path(r"^api/v1/users/(?P<id>[^/]+)/(?P<verb>deactivate|activate)/?$", users.UserVerb.as_view(), name="verb"),
     re_path(r"^api/v1/users/(?P<id>[^/]+)/password/?$", users.UserPassword.as_view(), name="password"),
+    re_path(r"^api/v1/users/(?P<id>[^/]+)/roles/?$", groups.UserRoles.as_view(), name="roles"),
+    re_path(r"^api/v1/groups/(?P<id>[^/]+)/?$", groups.GroupView.as_view(), name="group"),
+    re_path(r"^api/v1/groups/?$", groups.Groups.as_view(), name="groups"),
+    re_path(r"^api/v1/groups/(?P<id>[^/]+)/members/?$", groups.GroupMembers.as_view(), name="members"),
+    re_path(r"^api/v1/tokens/(?P<id>[^/]+)/?$", credentials.TokenView.as_view(), name="token"),
+    re_path(r"^api/v1/tokens/?$", credentials.Tokens.as_view(), name="tokens"),
+    re_path(r"^api/v1/tokens/(?P<id>[^/]+)/rotate/?$", credentials.TokenRotation.as_view(), name="rotation"),
+    re_path(r"^api/v1/events/?$", audit.Events.as_view(), name="events"),
     re_path(r"^livez/?$", health.livez, name="livez"),
     re_path(r"^readyz/?$", health.readyz, name="readyz"),
     re_path(r"^metrics/?$", health.Metrics.as_view(), name="metrics"),

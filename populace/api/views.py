@@ -4,7 +4,7 @@ Authentication, permissions, throttles and the exception handler are DRF's hooks
 return bytes in an HttpResponse. A GET by id is written once, here, for every kind of document.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import blake2b
 from typing import Any, ClassVar
 from uuid import UUID
@@ -16,7 +16,7 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from populace.api.authentication import TOKEN
+from populace.api.authentication import DOCUMENT, TOKEN
 from populace.api.problems import Fault, Problem
 from populace.infra.db.compiled import Compiled
 
@@ -33,9 +33,13 @@ class LeanRequest(Request):
 
 
 class LeanView(APIView):
-    """Base of every API view. `scopes` names the scope each method needs; a method not named needs `admin`."""
+    """Base of every API view. `scopes` names the scope each method needs; a method not named needs `admin`.
+
+    A query is refused but for the methods in `with_query`, which check it themselves.
+    """
 
     scopes: ClassVar[Mapping[str, str]] = {}
+    with_query: ClassVar[Collection[str]] = ()
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     _negotiator = BaseContentNegotiation()  # never asked; without one DRF's Request makes its own
     _authenticators: ClassVar[tuple[Any, ...]]
@@ -76,7 +80,7 @@ class LeanView(APIView):
         request._authenticate()  # type: ignore[attr-defined]  # what reading request.user does, less its detours
         self.check_permissions(request)
         self.check_throttles(request)
-        if request._request.META.get("QUERY_STRING"):
+        if request._request.META.get("QUERY_STRING") and request._request.method not in self.with_query:
             raise Problem("unknown_parameter", "This path takes no parameters.")
 
     def token_row(self, digest: str) -> tuple[Any, ...] | None:
@@ -96,7 +100,7 @@ class DocumentView(LeanView):
             return TOKEN.row(digest=digest)
         row = self.read.row(digest=digest, id=key)
         if row is not None:
-            self.document = row[3]
+            self.document = row[DOCUMENT]
         return row
 
     def get(self, request: Request, id: str) -> HttpResponse:
@@ -153,11 +157,15 @@ def versions_of(request: Request) -> set[int] | None:
     return {int(version) for version in versions if version.isdecimal() and len(version) < 19}
 
 
-def refuse_body(request: Request) -> None:
-    """Raise Problem 400 where a call that takes nothing is sent something: it would be ignored. `{}` is nothing."""
+def body_or_nothing(request: Request) -> dict[str, Any]:
+    """Return the body of a call that needs none; {} where there is none."""
     meta = request._request.META
     if meta.get("CONTENT_LENGTH") in (None, "", "0") and "HTTP_TRANSFER_ENCODING" not in meta:
-        return
-    if request.data:
-        names = list(request.data)[:20]
+        return {}
+    return dict(request.data)
+
+
+def refuse_body(request: Request) -> None:
+    """Raise Problem 400 where a call that takes nothing is sent something: it would be ignored. `{}` is nothing."""
+    if names := list(body_or_nothing(request))[:20]:
         raise Problem("invalid", errors=[Fault(f"/{name[:200]}", "unknown_field", "Takes no body.") for name in names])

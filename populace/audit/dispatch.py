@@ -12,6 +12,24 @@ from populace.infra.tasks.queue import row_for
 from populace.infra.telemetry import metrics
 
 BATCH = 500  # events of one transaction: some 50 ms, in which no other dispatcher can work
+QUIET_BATCH = 10_000  # events of one transaction where nothing follows from them: some 100 ms on PostgreSQL
+
+# Up to the first event that something could follow from. One statement sees one state of the outbox: no row can come
+# below its highest id meanwhile. A range, since IN has a plan that is quadratic while statistics know an empty table.
+MOVE_QUIET = """
+WITH head AS (SELECT id, quiet FROM audit_outbox ORDER BY id LIMIT %s),
+gone AS (
+    DELETE FROM audit_outbox WHERE id <= (SELECT max(id) FROM head)
+    AND id < COALESCE((SELECT min(id) FROM head WHERE NOT quiet), 9223372036854775807)
+    RETURNING id, event_id, subject_id, at
+),
+moved AS (
+    INSERT INTO audit_feed (seq, event_id, subject_id, at)
+    SELECT value + row_number() OVER (ORDER BY gone.id), event_id, subject_id, at
+    FROM gone, audit_counter WHERE name = 'feed' RETURNING seq
+)
+UPDATE audit_counter SET value = value + (SELECT count(*) FROM moved) WHERE name = 'feed' RETURNING value
+"""
 
 
 def dispatch() -> int:
@@ -28,13 +46,23 @@ def dispatch() -> int:
             return 0
         # Read after the lock, so this sees all that earlier holders of it left.
         rows = list(Outbox.objects.order_by("id")[:BATCH])
-        if rows:
-            _move(rows, counter)
-    metrics.EVENTS_DISPATCHED.inc(len(rows))
-    return len(rows)
+        if connection.vendor == "postgresql" and len(rows) == BATCH and all(row.quiet for row in rows):
+            moved = _move_quiet(counter)  # somebody seeds or imports
+        else:
+            moved = _move(rows, counter) if rows else 0
+    metrics.EVENTS_DISPATCHED.inc(moved)
+    return moved
 
 
-def _move(rows: list[Outbox], counter: Counter) -> None:
+def _move_quiet(counter: Counter) -> int:
+    """Move the quiet rows at the head in one statement, 20 times cheaper than _move; returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE_QUIET, [QUIET_BATCH])
+        [[value]] = cursor.fetchall()
+    return int(value) - counter.value
+
+
+def _move(rows: list[Outbox], counter: Counter) -> int:
     Feed.objects.bulk_create(
         Feed(seq=seq, event_id=row.event_id, subject_id=row.subject_id, at=row.at)
         for seq, row in enumerate(rows, counter.value + 1)
@@ -44,6 +72,7 @@ def _move(rows: list[Outbox], counter: Counter) -> None:
     Outbox._base_manager.filter(id__in=[row.id for row in rows]).delete()
     counter.value += len(rows)
     counter.save(update_fields=["value"])
+    return len(rows)
 
 
 def _tasks(rows: list[Outbox]) -> list[TaskRow]:

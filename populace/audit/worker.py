@@ -14,7 +14,7 @@ from django.utils import timezone
 from populace.audit.dispatch import dispatch
 from populace.audit.models import Counter, Event, Outbox
 from populace.infra.db.compiled import Compiled, Param
-from populace.infra.db.partitions import ensure_month_partitions
+from populace.infra.db.partitions import ensure_month_partitions, missing_months
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LANES, Lost, claim, delete_done, hand_back
 from populace.infra.tasks.run import run
@@ -108,13 +108,16 @@ def chores() -> bool:
 
 
 def _make_partitions() -> bool:
-    if "owner" not in connections:
-        ensure_month_partitions(Event, "at")
-        return False
+    alias = "owner" if "owner" in connections else "default"
     try:
-        ensure_month_partitions(Event, "at", using="owner")
+        ensure_month_partitions(Event, "at", using=alias)
     finally:
-        connections["owner"].close()  # an hour of idling would only find out that it was cut
+        missing = missing_months(Event, using=alias)
+        metrics.PARTITIONS_MISSING.set(len(missing))
+        if missing:
+            log.error("partitions_missing", names=missing)
+        if alias == "owner":
+            connections["owner"].close()  # an hour of idling would only find out that it was cut
     return False
 
 

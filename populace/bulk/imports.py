@@ -18,8 +18,8 @@ from populace.credentials.hashing import LONGEST_CHARACTERS, HashingBusy, hash_p
 from populace.users.actions import create_user
 from populace.users.documents import new_values
 from populace.users.errors import IdentifierTaken, Invalid
-from populace.users.identifiers import NORMAL, email_normal
-from populace.users.reads import user_id_of
+from populace.users.identifiers import CONFUSABLE, NORMAL, email_normal
+from populace.users.reads import lookalike_of, user_id_of
 
 FILE_MAX = 2 << 30  # bytes
 ERRORS_KEPT = 1000  # in the result; the error file has all of them
@@ -105,16 +105,17 @@ def _imported(row: Row | BadRow, *, by: Actor, on_conflict: str, dry_run: bool) 
     if not any(values.get(kind) for kind in NORMAL):
         raise Invalid("no_identifier", "No user name, e-mail, phone or external id.")
     if held := _holders(values):
-        if on_conflict == "skip" and len(set(held.values())) == 1:
+        # Who only looks like somebody of the directory is not that person.
+        if on_conflict == "skip" and len(set(held.values())) == 1 and set(held) != {CONFUSABLE}:
             return False
-        raise _conflict(sorted(held))
+        raise _conflict(IdentifierTaken(held))
     try:
         if not dry_run:
             _create(row, values, by)
     except IdentifierTaken as taken:  # somebody was faster since the look at the holders
-        if on_conflict == "skip":
+        if on_conflict == "skip" and taken.kinds != [CONFUSABLE]:
             return False
-        raise _conflict(taken.kinds) from None
+        raise _conflict(taken) from None
     except DataError:
         raise Invalid("invalid", "The database cannot store it.") from None
     return True
@@ -147,11 +148,13 @@ def _without_twin(values: dict[str, Any]) -> dict[str, Any]:
 def _holders(values: dict[str, Any]) -> dict[str, Any]:
     """Return who holds each of the row's identifiers, by kind: asked first, since a hash takes 50 times as long."""
     found = {kind: user_id_of(kind, values[kind]) for kind in NORMAL if values.get(kind)}
+    if values.get("username"):
+        found[CONFUSABLE] = lookalike_of(values["username"])
     return {kind: user_id for kind, user_id in found.items() if user_id}
 
 
-def _conflict(kinds: list[str]) -> Invalid:
-    return Invalid(f"{kinds[0]}_taken", f"Held by somebody already: {', '.join(kinds)}.")
+def _conflict(taken: IdentifierTaken) -> Invalid:
+    return Invalid(taken.refusals[0][1], f"Held by somebody already: {', '.join(taken.kinds)}.")
 
 
 def _hashed(password: str) -> str:

@@ -1,6 +1,5 @@
 """The commands. Each imports what it needs when it runs: `populace --help` answers without Django."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -115,33 +114,26 @@ def seed(count: Annotated[int, typer.Argument(min=1, max=100_000_000)], as_json:
     from populace.cli.directory import directory
 
     with directory():
-        from populace.audit.dispatch import dispatch
-        from populace.audit.models import Outbox
-        from populace.cli import demo
-        from populace.users.models import User
+        from populace.cli.seeding import seed
 
         with progress("seed", as_json=as_json) as report:
-            demo.create(count, start=User.objects.count(), report=report)
-        while Outbox.objects.exists():
-            if not dispatch():  # the worker is at it
-                time.sleep(0.05)
+            seed(count, report=report)
     result({"created": count}, as_json=as_json)
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    what: Annotated[str, typer.Argument(help="identifiers: compare every person with what they are found by.")] = "",
+    as_json: AsJson = False,
+) -> None:
     """Check settings, database, schema and folders; exit code 1 where something is wrong."""
-    from populace.cli.directory import set_up
+    from populace.cli.directory import directory
 
-    set_up()
-    from populace.cli.doctor import findings
+    if what not in ("", "identifiers"):
+        raise Failure(USAGE, f"doctor knows nothing about {what}; there is identifiers, or leave it out")
+    with directory():
+        from populace.cli import doctor
 
-    bad = False
-    for finding in findings():
-        bad = bad or not finding.ok
-        if as_json:
-            result({"check": finding.check, "ok": finding.ok, "detail": finding.detail}, as_json=True)
-        else:
-            result({finding.check: f"{'ok' if finding.ok else 'WRONG'}  {finding.detail}"}, as_json=False)
-    if bad:
+        good = doctor.identifiers(as_json=as_json) if what else doctor.installation(as_json=as_json)
+    if not good:
         raise typer.Exit(CANNOT_RUN)

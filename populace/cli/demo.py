@@ -2,9 +2,11 @@
 # ruff: noqa: RUF001 (letters of other scripts are the point)
 
 from collections.abc import Callable
-from typing import Any
 
-BATCH = 100  # people in one commit: SQLite has one writer, which nobody else may wait for long
+from populace.audit.actors import SYSTEM
+from populace.audit.dispatch import dispatch
+from populace.users.errors import IdentifierTaken
+from populace.users.seeding import Cast, Sample, batch_size, seed_users
 
 # Locale, time zone, then first and last names: as written, and in the letters of a user name where those differ.
 _PEOPLE = (
@@ -27,42 +29,34 @@ def _names(text: str) -> list[tuple[str, str]]:
     return [(written, letters or written.lower()) for written, _, letters in parts]
 
 
-_CAST = [(locale, zone, _names(first), _names(last)) for locale, zone, first, last in _PEOPLE]
+def _samples(locale: str, zone: str, firsts: str, lasts: str) -> tuple[Sample, ...]:
+    return tuple(
+        Sample(locale, zone, first, last, f"{first_letters}.{last_letters}")
+        for last, last_letters in _names(lasts)
+        for first, first_letters in _names(firsts)
+    )
 
 
-def person(number: int) -> dict[str, Any]:
-    """Return the values of a new person; two numbers never share a user name or an e-mail."""
-    round_, place = divmod(number, len(_CAST))
-    locale, zone, firsts, lasts = _CAST[place]
-    first, first_letters = firsts[round_ % len(firsts)]
-    last, last_letters = lasts[round_ // len(firsts) % len(lasts)]
-    name = f"{first_letters}.{last_letters}{number}"
-    return {
-        "username": name,
-        "email": f"{name}@{_DOMAINS[number % len(_DOMAINS)]}",
-        "first_name": first,
-        "last_name": last,
-        "locale": locale,
-        "timezone": zone,
-    }
+CAST = Cast(tuple(_samples(*people) for people in _PEOPLE), _DOMAINS)
+
+person = CAST.person
+"""Return the values of the new person with a number; two numbers never share a user name or an e-mail."""
 
 
 def create(count: int, *, start: int, report: Callable[[float], None]) -> None:
     """Create `count` people, quietly, numbered from `start`; a batch with a number in use is passed over.
 
-    Each batch is one commit: stopped half way, the first ones are there.
+    Each batch is one commit: stopped half way, the first ones are there. Events are passed on as they come, so that
+    they never pile up for a worker that may be running.
     """
-    from populace.audit.actors import SYSTEM
-    from populace.users.actions import create_users
-    from populace.users.errors import IdentifierTaken
-
     done, number = 0, start
     while done < count:
-        size = min(BATCH, count - done)
+        size = min(batch_size(), count - done)
         try:
-            create_users([person(n) for n in range(number, number + size)], by=SYSTEM, quiet=True)
+            seed_users(CAST, range(number, number + size), by=SYSTEM)
             done += size
         except IdentifierTaken:
             pass
         number += size
+        dispatch()
         report(done / count)

@@ -21,9 +21,9 @@ def directory() -> Iterator[None]:
     set_up()
     from django.db import DatabaseError, InterfaceError
 
-    from populace.credentials.actions import NAME_MAX, NameTooLong, TokenNotFound
+    from populace.credentials.errors import NAME_MAX, NameTooLong, TokenNotFound
     from populace.credentials.hashing import HashingBusy, PasswordRefused
-    from populace.users.errors import IdentifierTaken, Invalid, NoIdentifier, UserNotFound
+    from populace.users.errors import IdentifierTaken, Invalid, LastOwner, NoIdentifier, UserNotFound
 
     try:
         yield
@@ -34,8 +34,11 @@ def directory() -> Iterator[None]:
     except NameTooLong:
         raise Failure(REFUSED, f"invalid: a token's name has at most {NAME_MAX} printable characters") from None
     except IdentifierTaken as taken:
-        kinds = " and ".join(taken.kinds)
-        raise Failure(REFUSED, f"{taken.kinds[0]}_taken: somebody else holds this {kinds}") from None
+        _, code = taken.refusals[0]
+        what = " and ".join(kind.replace("confusable", "look-alike user name") for kind in taken.kinds)
+        raise Failure(REFUSED, f"{code}: somebody else holds this {what}") from None
+    except LastOwner:
+        raise Failure(REFUSED, "last_owner: somebody active must hold the role owner") from None
     except NoIdentifier:
         raise Failure(REFUSED, "no_identifier: a person needs a user name, e-mail, phone or external id") from None
     except Invalid as invalid:

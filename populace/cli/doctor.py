@@ -1,6 +1,7 @@
 """`populace doctor`: is this installation in order?"""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -9,7 +10,11 @@ from django.core.checks import WARNING, run_checks
 from django.db import Error, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from populace.audit.models import Event
 from populace.cli.directory import first_line
+from populace.cli.output import result
+from populace.infra.db.partitions import missing_months
+from populace.users import checks
 
 
 class Finding(NamedTuple):
@@ -20,13 +25,45 @@ class Finding(NamedTuple):
     detail: str
 
 
+def installation(*, as_json: bool) -> bool:
+    """Print what each check found; tell whether all is in order."""
+    good = True
+    for finding in findings():
+        good = good and finding.ok
+        if as_json:
+            result({"check": finding.check, "ok": finding.ok, "detail": finding.detail}, as_json=True)
+        else:
+            result({finding.check: f"{'ok' if finding.ok else 'WRONG'}  {finding.detail}"}, as_json=False)
+    return good
+
+
+def identifiers(*, as_json: bool) -> bool:
+    """Print each person's identifier that is not as the code would make it, then how many; tell whether none is.
+
+    Reads every person, in constant memory. A line names a fault, an id and a kind or column, never a value.
+    """
+    found: Counter[str] = Counter()
+    for amiss in checks.identifiers():
+        found[amiss.fault] += 1
+        if as_json:
+            result({"fault": amiss.fault, "user": str(amiss.user_id), "what": amiss.what}, as_json=True)
+        else:
+            result({amiss.fault: f"{amiss.user_id} {amiss.what}"}, as_json=False)
+    summary = {"check": "identifiers", "ok": not found} if as_json else {"identifiers": "WRONG" if found else "ok"}
+    result(summary | found, as_json=as_json)
+    return not found
+
+
 def findings() -> Iterator[Finding]:
     """Yield what each check found; the schema is not asked about where the database does not answer."""
     yield _settings()
     database = _database()
     yield database
     if database.ok:
-        yield _schema()
+        schema = _schema()
+        yield schema
+        if schema.ok:
+            yield _months()
     yield _folder()
 
 
@@ -53,6 +90,13 @@ def _schema() -> Finding:
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return Finding(
         "schema", not missing, f"{len(missing)} migrations to run: populace migrate" if missing else "current"
+    )
+
+
+def _months() -> Finding:
+    missing = missing_months(Event)
+    return Finding(
+        "months", not missing, f"no partition {', '.join(missing)}: populace migrate" if missing else "ahead"
     )
 
 

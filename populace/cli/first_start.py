@@ -13,18 +13,22 @@ from django.conf import settings
 
 from config.env import pairs, write_private
 from populace.audit.actors import SYSTEM
+from populace.audit.permissions import ADMIN
 from populace.cli import demo
 from populace.cli.migrating import migrate
 from populace.credentials.actions import create_token, revoke_token, set_password
 from populace.credentials.hashing import hash_password
 from populace.credentials.models import ApiToken
-from populace.credentials.tokens import ADMIN, digest_of
+from populace.credentials.tokens import digest_of
+from populace.groups.actions import change_roles
+from populace.groups.reads import there_is_an_owner
 from populace.infra.db.fields import FOREVER
 from populace.users.actions import activate_user, create_user
 from populace.users.models import User
 from populace.users.reads import user_id_of
 
 ADMIN_EMAIL = "admin@example.org"
+OWNER = "owner"
 TOKEN_NAME = "make run"  # noqa: S105
 
 
@@ -39,6 +43,8 @@ def prepare(report: Callable[[float], None]) -> Path:
     owner_id = _owner_of(kept.get("POPULACE_TOKEN", ""))
     if owner_id is None:
         owner_id, kept = _administrator()
+    elif not there_is_an_owner():  # an earlier version, which knew no roles, made the administrator
+        change_roles(owner_id, add=[OWNER], by=SYSTEM, quiet=True)
     _demo_people(owner_id, report)
     url = {"POPULACE_URL": f"http://127.0.0.1:{settings.PORT}"}
     values = url | kept | url
@@ -68,6 +74,7 @@ def _administrator() -> tuple[UUID, dict[str, str]]:
         set_password(owner_id, password_hash=encoded, by=SYSTEM)
         activate_user(owner_id, by=SYSTEM)  # or the token would open nothing
     assert owner_id is not None
+    change_roles(owner_id, add=[OWNER], by=SYSTEM, quiet=True)
     # The secrets of these are lost with their file, or not lost but somewhere else.
     for token in ApiToken.objects.filter(user_id=owner_id, name=TOKEN_NAME, revoked_at=FOREVER):
         revoke_token(token.id, by=SYSTEM)

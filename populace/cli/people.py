@@ -30,6 +30,7 @@ def create_user(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input, never from the arguments.")
     ] = False,
+    role: Annotated[list[str] | None, typer.Option(help="A role to hold, such as owner; several times.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No welcome mail.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -46,17 +47,21 @@ def create_user(
     with directory():
         from populace.audit.actors import SYSTEM
         from populace.credentials.hashing import check_policy, hash_password
+        from populace.groups.actions import change_roles, check_roles
         from populace.users import actions
         from populace.users.documents import new_values
 
         values = new_values({name: value for name, value in given.items() if value})
         kind = values.pop("kind")
+        check_roles(role or ())  # before there is a person
         encoded = "!"
         if password_stdin:
             password = _password()
             check_policy(password, username=username)
             encoded = hash_password(password)
         document = actions.create_user(by=SYSTEM, values=values, kind=kind, password_hash=encoded, quiet=quiet)
+        if role:
+            change_roles(UUID(json.loads(document)["id"]), add=role, by=SYSTEM, quiet=quiet)
     _print(document, as_json=as_json)
 
 
@@ -81,6 +86,27 @@ def show_user(who: Who, as_json: AsJson = False) -> None:
         if document is None:
             raise UserNotFound
     _print(document, as_json=as_json)
+
+
+@users.command("grant")
+def grant(who: Who, role: Annotated[list[str], typer.Argument(help="Such as viewer or owner.")]) -> None:
+    """Give a person roles."""
+    _change_roles(who, add=role)
+
+
+@users.command("withdraw")
+def withdraw(who: Who, role: Annotated[list[str], typer.Argument(help="Such as viewer or owner.")]) -> None:
+    """Take roles from a person; not from the last active owner."""
+    _change_roles(who, remove=role)
+
+
+def _change_roles(who: str, **lists: list[str]) -> None:
+    with directory():
+        from populace.audit.actors import SYSTEM
+        from populace.groups.actions import change_roles
+
+        held = change_roles(find(who), by=SYSTEM, **lists)  # type: ignore[arg-type]
+    result({"roles": held}, as_json=False)
 
 
 def find(who: str) -> UUID:

@@ -62,7 +62,9 @@ def load_application() -> Callable[..., Any]:
     if parent := multiprocessing.parent_process():
         die_with_parent(parent.pid or 0)
     from config.wsgi import application
+    from populace.credentials import usage
 
+    usage.start()
     return application
 
 

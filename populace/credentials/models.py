@@ -15,7 +15,7 @@ class ApiToken(Guarded):
 
     digest = NormalField(primary_key=True, max_length=64)  # SHA-256 of the whole token, hex
     id = models.UUIDField(default=new_id, db_index=True)
-    user_id = models.UUIDField(db_index=True)
+    user_id = models.UUIDField()
     name = models.CharField(max_length=200)
     scopes = models.CharField(max_length=400)  # space separated, as RFC 6749 section 3.3 writes them
     created_at = models.DateTimeField()
@@ -23,6 +23,13 @@ class ApiToken(Guarded):
     revoked_at = models.DateTimeField(default=FOREVER)
     last_used_at = models.DateTimeField(default=NEVER)
     version = models.BigIntegerField(default=1)  # of two revocations at the same moment, one is an event
+
+    class Meta:
+        # Lists show those that nobody has revoked, of everybody or of one owner, in the order of their ids.
+        indexes = [
+            models.Index(fields=["revoked_at", "id"], name="token_valid"),
+            models.Index(fields=["user_id", "revoked_at", "id"], name="token_owner"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -8,6 +8,8 @@ import secrets
 from hashlib import sha256
 from zlib import crc32
 
+from populace.audit.permissions import PERMISSIONS
+
 PREFIX = "pop_"
 RANDOM_DIGITS = 43  # 62**43 > 2**256
 CHECK_DIGITS = 6  # 62**6 > 2**32
@@ -15,12 +17,8 @@ LENGTH = len(PREFIX) + RANDOM_DIGITS + CHECK_DIGITS
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-ADMIN = "admin"
-SCOPES = (
-    *(f"{thing}:{right}" for thing in ("users", "groups", "events", "tokens", "jobs") for right in ("read", "write")),
-    "metrics:read",
-    ADMIN,  # all of them
-)
+SCOPES = PERMISSIONS
+"""What a token may be limited to: each scope is the permission of that name."""
 
 
 def make_token() -> str:

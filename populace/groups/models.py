@@ -1,4 +1,8 @@
-"""Groups and who is in them. Nesting, roles and permissions come with the Directory issue."""
+"""Groups, who is in them, how they nest, and the roles that people and groups hold.
+
+Rights flow downwards: whoever is in a group holds its roles and those of every group above it. All but Membership
+and RoleAssignment are small reference tables without a foreign key to User.
+"""
 
 from django.db import models
 
@@ -8,7 +12,7 @@ from populace.infra.db.ids import new_id
 
 
 class Group(Guarded):
-    """A named set of people: a small reference table, without a foreign key to User."""
+    """A named set of people."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=200)
@@ -25,8 +29,68 @@ class Membership(Guarded):
 
     pk = models.CompositePrimaryKey("user_id", "group_id")
     user = models.ForeignKey("users.User", on_delete=models.CASCADE, related_name="memberships", db_index=False)
-    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="memberships")
+    # Its index is the list of a group's members, in the order of their ids.
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="memberships", db_index=False)
     since = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["group", "user"], name="membership_group")]
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.group_id}"
+
+
+class GroupParent(Guarded):
+    """A group directly below another."""
+
+    pk = models.CompositePrimaryKey("group_id", "parent_id")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="parent_links", db_index=False)
+    parent = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="child_links")
+
+    def __str__(self) -> str:
+        return f"{self.group_id} below {self.parent_id}"
+
+
+class GroupClosure(Guarded):
+    """A group and each group above it, itself included, by the shortest way: so no request walks upwards."""
+
+    pk = models.CompositePrimaryKey("group_id", "ancestor_id")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="ancestor_links", db_index=False)
+    ancestor = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="descendant_links")
+    depth = models.SmallIntegerField()  # 0: the group itself
+
+    def __str__(self) -> str:
+        return f"{self.group_id} {self.depth} below {self.ancestor_id}"
+
+
+class Role(Guarded):
+    """A named set of permissions (names of audit/permissions.py)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = NormalField(max_length=64, unique=True)
+    permissions = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RoleAssignment(Guarded):
+    """A role that a person holds directly."""
+
+    pk = models.CompositePrimaryKey("user_id", "role_id")
+    user = models.ForeignKey("users.User", on_delete=models.CASCADE, related_name="role_assignments", db_index=False)
+    role = models.ForeignKey(Role, on_delete=models.CASCADE, related_name="assignments")
+
+    def __str__(self) -> str:
+        return f"{self.user_id} is {self.role_id}"
+
+
+class GroupRole(Guarded):
+    """A role that everybody in a group holds."""
+
+    pk = models.CompositePrimaryKey("group_id", "role_id")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="role_links", db_index=False)
+    role = models.ForeignKey(Role, on_delete=models.CASCADE, related_name="group_links")
+
+    def __str__(self) -> str:
+        return f"{self.group_id} is {self.role_id}"

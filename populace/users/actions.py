@@ -1,7 +1,8 @@
 """The verbs: the only ways a person changes. Each is one transaction with its event and its outbox row.
 
 `values` are what documents.NEW or documents.PATCH returned: writable names of the document, as typed. Every verb
-raises UserNotFound for an id nobody has, and whatever the database raises when it does not answer.
+raises UserNotFound for an id nobody has, Forbidden for a person who holds a right that the actor lacks, and whatever
+the database raises when it does not answer.
 """
 
 from collections import Counter
@@ -20,7 +21,8 @@ from populace.audit.actors import Actor
 from populace.infra.db.write import Change, Duplicate, write
 from populace.users import attributes, erasure
 from populace.users.errors import IdentifierTaken, NoIdentifier, UserNotFound, VersionMismatch
-from populace.users.identifiers import claims
+from populace.users.guards import leaving, may_act
+from populace.users.identifiers import claimed_in_turn, claims
 from populace.users.models import Identifier, User
 from populace.users.races import on_row
 from populace.users.reads import USER
@@ -44,7 +46,7 @@ def create_user(
     user = new_user(values, kind=kind, password=password_hash, is_active=is_active, email_verified=email_verified)
     held = _claims(user)
     with _identifiers_free():
-        return _shown(write([user, *held, *_created(user, by=by, quiet=quiet)], returning=USER))
+        return _shown(write([user, *held, *created(user, by=by, quiet=quiet)], returning=USER))
 
 
 def create_users(batch: Sequence[Mapping[str, Any]], *, by: Actor, quiet: bool = False) -> list[UUID]:
@@ -56,10 +58,10 @@ def create_users(batch: Sequence[Mapping[str, Any]], *, by: Actor, quiet: bool =
     if not batch:
         return []
     users = [new_user(values) for values in batch]
-    held = sorted((claim for user in users for claim in _claims(user)), key=lambda claim: claim.key)
+    held = sorted((claim for user in users for claim in _claims(user)), key=claimed_in_turn)
     if twice := [key for key, times in Counter(claim.key for claim in held).items() if times > 1]:
         raise _taken(twice)
-    events, outbox = zip(*(_created(user, by=by, quiet=quiet) for user in users), strict=True)
+    events, outbox = zip(*(created(user, by=by, quiet=quiet) for user in users), strict=True)
     with _identifiers_free():
         write([*users, *held, *events, *outbox])
     return [user.id for user in users]
@@ -72,6 +74,7 @@ def update_user(user_id: UUID, *, by: Actor, values: Mapping[str, Any], expected
     change of the e-mail makes it unverified. Raises VersionMismatch where `expected` is not the person's version;
     NoIdentifier, IdentifierTaken, Invalid.
     """
+    may_act(user_id, by=by)
 
     def edit(user: User) -> dict[str, Any]:
         new = dict(values)
@@ -87,13 +90,16 @@ def update_user(user_id: UUID, *, by: Actor, values: Mapping[str, Any], expected
 def deactivate_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> bytes:
     """Shut a person out from the next request on; return the document. Already so: no event.
 
-    Raises VersionMismatch as update_user does.
+    Raises LastOwner, VersionMismatch as update_user does.
     """
-    return _set_active(user_id, active=False, action="user.deactivated", by=by, expected=expected)
+    may_act(user_id, by=by)
+    with leaving(user_id):
+        return _set_active(user_id, active=False, action="user.deactivated", by=by, expected=expected)
 
 
 def activate_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> bytes:
     """Let a person in again; return the document. Already so: no event. Raises VersionMismatch as update_user does."""
+    may_act(user_id, by=by)
     return _set_active(user_id, active=True, action="user.activated", by=by, expected=expected)
 
 
@@ -101,9 +107,10 @@ def erase_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> None
     """Remove a person, what they are found by, and all that erasure.ERASED names, for good.
 
     Their events stay without personal values. The identifiers are free at once; a new holder gets a new id.
-    Raises VersionMismatch where `expected` is not the person's version.
+    Raises LastOwner, VersionMismatch where `expected` is not the person's version.
     """
-    with transaction.atomic(using=router.db_for_write(User)):
+    may_act(user_id, by=by)
+    with leaving(user_id), transaction.atomic(using=router.db_for_write(User)):
         # The row lock comes first: whoever adds something about this person waits, then finds nobody.
         user = User._base_manager.select_for_update().filter(pk=user_id).first()
         if user is None:
@@ -154,7 +161,8 @@ def _claims(user: User) -> list[Identifier]:
     raise NoIdentifier
 
 
-def _created(user: User, *, by: Actor, quiet: bool) -> list[Model]:
+def created(user: User, *, by: Actor, quiet: bool) -> list[Model]:
+    """Return the event of a person being made, and its outbox row."""
     changes = {name: {"old": None, "new": value} for name in ("kind", *PROFILE) if (value := getattr(user, name))}
     return _recorded(user, action="user.created", by=by, changes=changes, quiet=quiet)
 

@@ -1,21 +1,28 @@
 """/api/v1/users: parse, authorise, call one verb, show the document it returns."""
 
 import json
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.http import HttpResponse
 from rest_framework import serializers as drf
 from rest_framework.request import Request
 
-from populace.api.authentication import actor_of, folded
+from populace.api.authentication import Principal, actor_of, folded, require
+from populace.api.lists import ListView, Read
+from populace.api.paging import Asked, Key, key_of
 from populace.api.problems import Fault, Problem
-from populace.api.views import DocumentView, LeanView, refuse_body, shown, uuid_or_404, version_of, versions_of
+from populace.api.views import JSON, DocumentView, LeanView, refuse_body, shown, uuid_or_404, version_of, versions_of
+from populace.audit.permissions import ADMIN
 from populace.credentials.actions import set_password
 from populace.credentials.hashing import PasswordRefused, check_policy, hash_password, is_known_hash
-from populace.credentials.tokens import ADMIN
+from populace.infra.db.compiled import Row
 from populace.users.actions import activate_user, create_user, deactivate_user, erase_user, update_user
-from populace.users.documents import NEW, PATCH, check_read_only
+from populace.users.counts import COUNTS, count
+from populace.users.documents import NEW, PATCH, USER_FIELDS, check_read_only
+from populace.users.errors import Refused
+from populace.users.lists import PARAMETERS, Listing, listing_of
+from populace.users.lookup import look_up
 from populace.users.reads import USER
 
 READ, WRITE = "users:read", "users:write"
@@ -24,10 +31,40 @@ SECRETS = ("password", "password_hash")
 VERBS = {"deactivate": deactivate_user, "activate": activate_user}
 
 
-class Users(LeanView):
+class Users(ListView):
     """The collection."""
 
-    scopes = {"POST": WRITE}
+    scopes = {"GET": READ, "POST": WRITE}
+    path, members = "/api/v1/users", USER_FIELDS
+    parameters = ("count", *PARAMETERS)
+    listing: Listing
+
+    def read(self, asked: Asked) -> Read | None:
+        """Return the statement of what is asked for, None for a person who is found by an identifier."""
+        self.listing = listing_of(asked.parameters)
+        if asked.parameters.get("count", "none") not in COUNTS:
+            raise Refused("invalid", "count", f"One of {', '.join(COUNTS)}.")
+        key = asked.cursor.key if asked.cursor else ()
+        return None if self.listing.identified else self.listing.read(key, backwards=asked.backwards)
+
+    def page(self, request: Request) -> tuple[list[Row], Key | None]:
+        """Return the rows; of a search, without the mark that says where it ended early."""
+        if self.listing.identified:
+            return [(document,) for document in self.listing.person()], None
+        rows = self.rows or []
+        if not self.listing.words or not rows:
+            return rows, None
+        ended = key_of(rows[-1][:-1]) if rows[-1][-1] == b"t" else None
+        return [row[:-1] for row in rows if row[0] is not None], ended
+
+    def more(self, request: Request, rows: list[Row]) -> dict[str, bytes]:
+        """Return the count, if one is asked for."""
+        kind = self.asked.parameters.get("count", "none")
+        if kind == "none":
+            return {}
+        listing, caller = self.listing, cast(Principal, request.user)
+        number = len(rows) if listing.identified else count(kind, caller, listing.filters, listing.words)
+        return {"count": json.dumps({"value": number, "kind": kind}).encode()}
 
     def post(self, request: Request) -> HttpResponse:
         """Make a person: 201 with Location and ETag."""
@@ -40,6 +77,20 @@ class Users(LeanView):
         response = shown(document, status=201)
         response.headers["Location"] = f"/api/v1/users/{json.loads(document)['id']}"
         return response
+
+
+class UserLookup(LeanView):
+    """Many people by their identifiers."""
+
+    scopes = {"POST": READ}
+
+    def post(self, request: Request) -> HttpResponse:
+        """Return for each identifier, in their order, the person who has it, or null."""
+        data = dict(request.data)
+        if faults := [Fault(f"/{name[:200]}", "unknown_field", "Unknown.") for name in data if name != "identifiers"]:
+            raise Problem("invalid", errors=faults[:20])
+        results = look_up(data.get("identifiers"))
+        return HttpResponse(b'{"results":[' + b",".join(results) + b"]}", content_type=JSON)
 
 
 class UserView(DocumentView):
@@ -134,8 +185,7 @@ def _check_secrets(secrets: dict[str, Any], username: str) -> None:
 def _encoded(request: Request, secrets: dict[str, Any]) -> str:
     """Return the hash to store. A finished one only from an administrator: it passed no policy of ours."""
     if "password_hash" in secrets:
-        if ADMIN not in request.user.scopes:  # type: ignore[union-attr]
-            raise Problem("scope", "password_hash needs a token with scope admin.")
+        require(request, ADMIN)
         return str(secrets["password_hash"])
     return hash_password(secrets["password"]) if "password" in secrets else "!"
 

@@ -84,7 +84,35 @@ class GroupRef(drf.Serializer[Any]):
     name = drf.CharField(source="group.name", read_only=True)
 
 
-class UserDocument(drf.Serializer[User]):
+class StrictDocument(drf.Serializer[Any]):
+    """What takes only the names that may be written."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the writable values that were sent; a name that is not writable is refused, never dropped."""
+        errors = self._refused(data) if isinstance(data, Mapping) else {}
+        try:
+            values: dict[str, Any] = super().to_internal_value(data)
+        except drf.ValidationError as error:
+            raise drf.ValidationError(error.detail | errors) from error  # type: ignore[operator]
+        if errors:
+            raise drf.ValidationError(errors)
+        return values
+
+    @cached_property
+    def _writable_fields(self) -> list[AnyField]:
+        # DRF's own looks through all fields with every validation.
+        return [field for field in self.fields.values() if not field.read_only]
+
+    @cached_property
+    def _writable(self) -> set[str | None]:
+        return {field.field_name for field in self._writable_fields}
+
+    def _refused(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        refused = [name for name in data if name not in self._writable][:UNKNOWN_MAX]
+        return {name: READ_ONLY if name in self.fields else UNKNOWN for name in refused}
+
+
+class UserDocument(StrictDocument):
     """A person or service account, contract v1."""
 
     id = drf.UUIDField(read_only=True)
@@ -121,30 +149,6 @@ class UserDocument(drf.Serializer[User]):
         fields["kind"].read_only = self.partial
         return fields
 
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return the writable values that were sent; a name that is not writable is refused, never dropped."""
-        errors = self._refused(data) if isinstance(data, Mapping) else {}
-        try:
-            values: dict[str, Any] = super().to_internal_value(data)
-        except drf.ValidationError as error:
-            raise drf.ValidationError(error.detail | errors) from error  # type: ignore[operator]
-        if errors:
-            raise drf.ValidationError(errors)
-        return values
-
-    @cached_property
-    def _writable_fields(self) -> list[AnyField]:
-        # DRF's own looks through all fields with every validation.
-        return [field for field in self.fields.values() if not field.read_only]
-
-    @cached_property
-    def _writable(self) -> set[str | None]:
-        return {field.field_name for field in self._writable_fields}
-
-    def _refused(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        refused = [name for name in data if name not in self._writable][:UNKNOWN_MAX]
-        return {name: READ_ONLY if name in USER_FIELDS else UNKNOWN for name in refused}
-
 
 READ_ONLY = [drf.ErrorDetail("This field is read-only.", code="read_only")]
 UNKNOWN = [drf.ErrorDetail("There is no such field.", code="unknown_field")]
@@ -159,13 +163,15 @@ USER_FIELDS = tuple(NEW.fields)
 """Every name of the document, in the contract's order."""
 
 
-def check_read_only(data: Mapping[str, Any], current_document: bytes | None) -> dict[str, Any]:
+def check_read_only(
+    data: Mapping[str, Any], current_document: bytes | None, patch: StrictDocument = PATCH
+) -> dict[str, Any]:
     """Return `data` without the read-only fields that equal the stored document; for PATCH, before validation.
 
     A client may send back what it has read. Raises ValidationError with code `read_only` for each field that
-    differs. `current_document` is needed (not None) only where `data` names a read-only field.
+    differs. `current_document` is needed (not None) only where `data` names a read-only field of `patch`.
     """
-    sent = {name for name in data if name in USER_FIELDS and PATCH.fields[name].read_only}
+    sent = {name for name in data if name in patch.fields and patch.fields[name].read_only}
     if not sent:
         return dict(data)
     current = json.loads(current_document or b"{}")

@@ -18,6 +18,7 @@ from django.core.validators import EmailValidator
 from precis_i18n import get_profile
 
 from populace.users.errors import Invalid
+from populace.users.lookalikes import is_mixed, skeleton
 from populace.users.models import Identifier, User
 from populace.users.profile import line
 
@@ -29,8 +30,11 @@ PHONE_MAX = 32  # characters, as typed
 EXTERNAL_ID_MAX = 255  # code points
 NAME_NORMAL_MAX = 400  # code points; compatibility mapping makes one of them up to 18
 
-RESERVED = {"me", "self", "null", "undefined", ".", "..", "api", ".well-known"}
+RESERVED = {"me", "self", "null", "undefined", ".", "..", "api", ".well-known", "console", "static"}
 """User names that would be read as something else in a URL or a JSON document."""
+
+CONFUSABLE = "confusable"
+"""The kind of identifier that holds what a user name looks like, so that no other can look the same."""
 
 _username = get_profile("UsernameCaseMapped")
 _email_syntax = EmailValidator()
@@ -50,7 +54,8 @@ def username_normal(raw: str) -> str:
     """Return the user name as compared: UsernameCaseMapped of RFC 8265 section 3.3. Raises Invalid.
 
     `reserved`: a name that is also an e-mail, an id, a phone number or a path, so that one identifier
-    never stands for two people.
+    never stands for two people. `mixed_script`: letters that no one writing system uses together, such as Cyrillic and
+    Latin.
     """
     if len(raw) > USERNAME_MAX:
         raise Invalid("max_length", f"A user name has at most {USERNAME_MAX} characters.")
@@ -59,6 +64,8 @@ def username_normal(raw: str) -> str:
         raise Invalid("max_length", f"A user name has at most {USERNAME_MAX} characters.")
     if normal in RESERVED or "@" in normal or _phone.fullmatch(normal) or _is_id(normal):
         raise Invalid("reserved", "This user name is reserved.")
+    if is_mixed(normal):
+        raise Invalid("mixed_script", "Mixes letters of several scripts.")
     return normal
 
 
@@ -138,7 +145,7 @@ NORMAL: dict[str, Callable[[str], str]] = {
     "phone": phone_normal,
     "username": username_normal,
 }
-"""Each kind of identifier and how it is compared."""
+"""Each kind of identifier that a person is found by, and how it is compared."""
 
 
 def key_of(kind: str, normal: str) -> str:
@@ -147,7 +154,7 @@ def key_of(kind: str, normal: str) -> str:
 
 
 def claims(user: User) -> list[Identifier]:
-    """Return the rows that hold the user's identifiers, sorted by key: two writers never wait for each other in turn.
+    """Return the rows that hold the user's identifiers, sorted by `claimed_in_turn`.
 
     Made from the stored normal forms, not from what was typed: a newer Unicode version must find the same keys.
     """
@@ -156,6 +163,16 @@ def claims(user: User) -> list[Identifier]:
         "external_id": user.external_id,
         "phone": user.phone,
         "username": user.username_normal,
+        CONFUSABLE: user.username_normal and skeleton(user.username_normal),
     }
-    keys = sorted(key_of(kind, normal) for kind, normal in held.items() if normal)
-    return [Identifier(key=key, user_id=user.id, unicode_version=unicodedata.unidata_version) for key in keys]
+    keys = [key_of(kind, normal) for kind, normal in held.items() if normal]
+    rows = [Identifier(key=key, user_id=user.id, unicode_version=unicodedata.unidata_version) for key in keys]
+    return sorted(rows, key=claimed_in_turn)
+
+
+def claimed_in_turn(claim: Identifier) -> tuple[bool, str]:
+    """Return the place of a claim in one order for all writers, so that two never wait for each other in turn.
+
+    User names come before what they look like: a twin is told as a twin, also where the first clash ends the write.
+    """
+    return claim.key.startswith(f"{CONFUSABLE}:"), claim.key

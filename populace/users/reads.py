@@ -6,7 +6,8 @@ from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.documents import document
 from populace.users.documents import UserDocument
 from populace.users.errors import Invalid
-from populace.users.identifiers import NORMAL, key_of
+from populace.users.identifiers import CONFUSABLE, NORMAL, key_of, username_normal
+from populace.users.lookalikes import skeleton
 from populace.users.models import Identifier, User
 
 _id = Param("id", User._meta.get_field("id"))
@@ -27,8 +28,16 @@ def user_id_of(kind: str, value: str) -> UUID | None:
     `kind` is one of identifiers.NORMAL. A person is found in two statements, never by a join: this, then USER.
     """
     try:
-        key = key_of(kind, NORMAL[kind](value))
+        return _holder(key_of(kind, NORMAL[kind](value)))
     except Invalid:
         return None
+
+
+def lookalike_of(username: str) -> UUID | None:
+    """Return whose user name looks like this valid one, or is it; None where it is like nobody's."""
+    return _holder(key_of(CONFUSABLE, skeleton(username_normal(username))))
+
+
+def _holder(key: str) -> UUID | None:
     found = IDENTIFIER.one(key=key)
     return UUID(found.decode()) if found else None

@@ -14,6 +14,7 @@ from populace.audit.models import Event, Outbox
 from populace.cli import main
 from populace.credentials.hashing import verify_password
 from populace.credentials.models import ApiToken
+from populace.infra.db.partitions import ensure_month_partitions
 from populace.users.models import User
 from tests.support.processes import BIN, environment
 
@@ -200,13 +201,26 @@ def test_what_the_directory_refuses_is_one_line_and_exit_code_4(populace, make_u
         assert populace(*arguments) == (4, "", f"populace: {line}\n"), arguments
 
 
-def test_a_token_works_until_it_is_revoked(populace, make_user, client_of):
-    make_user(username="ann")
+def test_a_token_works_until_it_is_revoked(populace, make_user, give_role, client_of):
+    give_role(make_user(username="ann")["id"], "viewer")
     (made,) = populace("token", "create", "--owner", "ann", "--name", "ci", "--scope", "users:read", "--json").json
     assert made["secret"].startswith("pop_")
     assert client_of(made["secret"]).get(f"/api/v1/users/{NOBODY}").status_code == 404
     assert populace("token", "revoke", made["id"]).code == 0
     assert client_of(made["secret"]).get(f"/api/v1/users/{NOBODY}").status_code == 401
+
+
+def test_roles_are_given_and_taken_but_not_from_the_last_owner(populace, give_role):
+    give_role(NOBODY)  # the roles are there
+    made = populace("user", "create", "--username", "ann", "--role", "owner", "--role", "viewer", "--json").json[0]
+    assert made["username"] == "ann"
+    ended = populace("user", "withdraw", "ann", "owner")
+    assert (ended.code, ended.err) == (4, "populace: last_owner: somebody active must hold the role owner\n")
+    assert populace("user", "withdraw", "ann", "viewer").out == 'roles               ["owner"]\n'
+    assert populace("user", "grant", "ann", "auditor", "viewer").out.endswith('["auditor", "owner", "viewer"]\n')
+    assert populace("user", "grant", "ann", "boss").code == 4
+    assert populace("user", "create", "--username", "bob", "--role", "boss").code == 4
+    assert not User.objects.filter(username="bob").exists()
 
 
 def test_a_token_of_an_unknown_scope_is_refused_with_those_there_are(populace, make_user):
@@ -259,8 +273,9 @@ def test_seed_makes_people_with_both_identifiers_and_returns_when_the_outbox_is_
 
 
 def test_doctor_finds_a_good_installation_in_order(populace):
+    ensure_month_partitions(Event, "at")
     ended = populace("doctor", "--json")
-    assert [finding["check"] for finding in ended.json] == ["settings", "database", "schema", "var"]
+    assert [finding["check"] for finding in ended.json] == ["settings", "database", "schema", "months", "var"]
     assert ended.code == 0, ended.out
 
 

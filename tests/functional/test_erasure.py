@@ -99,5 +99,5 @@ def test_a_failure_half_way_erases_nothing(member, actor, monkeypatch):
     with pytest.raises(RuntimeError):
         erase_user(UUID(member["id"]), by=actor)
     assert USER.one(id=UUID(member["id"])) is not None
-    assert Identifier.objects.filter(user_id=member["id"]).count() == 2
+    assert Identifier.objects.filter(user_id=member["id"]).count() == 3
     assert events_of(member["id"]).get().details is not None

@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from prometheus_client.parser import text_string_to_metric_families
 
+from populace.audit.models import Event
+from populace.infra.db.partitions import ensure_month_partitions
 from tests.support.processes import environment, stop
 
 pytestmark = pytest.mark.django_db
@@ -119,6 +121,10 @@ def test_outside_local_mode_the_metrics_need_a_token(client_of, token, settings)
 
 
 def test_the_probes_answer(client_of):
+    assert client_of(None).get("/readyz").json()["status"] == (
+        "degraded" if connection.vendor == "postgresql" else "ok"
+    )
+    ensure_month_partitions(Event, "at")
     for path in ("/livez", "/readyz", "/livez/"):
         response = client_of(None).get(path)
         assert (response.status_code, response.json()) == (200, {"status": "ok"})

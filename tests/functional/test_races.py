@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from django.db import connection, connections, transaction
 
+from populace.audit.actors import SYSTEM
 from populace.audit.models import Event
 from populace.credentials.actions import create_token, revoke_token
 from populace.credentials.models import ApiToken
@@ -41,7 +42,7 @@ def test_a_change_without_a_version_is_never_lost_however_many_are_made(make_use
 
     def change(number):
         try:
-            update_user(id, by=actor, values={"attributes": {f"a{number}": number}})
+            update_user(id, by=SYSTEM, values={"attributes": {f"a{number}": number}})
         except VersionMismatch as error:
             failed.append(error)
 
@@ -73,12 +74,12 @@ def test_the_last_try_holds_the_row(make_user, actor):
 def test_a_stale_version_on_a_verb_changes_nothing(make_user, client):
     """populace/users/api.py:UserVerb.post and UserPassword.post pass the version on to the verb."""
     person = make_user()
-    update_user(UUID(person["id"]), by=_nobody(), values={"first_name": "Ada"})
+    update_user(UUID(person["id"]), by=SYSTEM, values={"first_name": "Ada"})
     for path, body in (("deactivate", ""), ("password", {"password": "correct horse battery"})):
         reply = client.post(f"/api/v1/users/{person['id']}/{path}", body, headers={"If-Match": '"1.00000000"'})
         assert reply.status_code == 412
     with pytest.raises(VersionMismatch):
-        deactivate_user(UUID(person["id"]), by=_nobody(), expected=1)
+        deactivate_user(UUID(person["id"]), by=SYSTEM, expected=1)
     assert json.loads(client.get(f"/api/v1/users/{person['id']}").content)["version"] == 2
 
 
@@ -101,7 +102,7 @@ def test_a_change_after_the_look_at_if_match_is_noticed(make_user, client, actor
 
     def look_then_somebody_changes(request, key):
         version = look(request, key)
-        update_user(key, by=actor, values={"last_name": "Lovelace"})
+        update_user(key, by=SYSTEM, values={"last_name": "Lovelace"})
         return version
 
     monkeypatch.setattr(api, "_expected", look_then_somebody_changes)
@@ -112,26 +113,20 @@ def test_a_change_after_the_look_at_if_match_is_noticed(make_user, client, actor
     assert (after.version, after.first_name, after.is_active) == (2, "", person["is_active"])
 
 
-def _nobody():
-    from populace.audit.actors import SYSTEM
-
-    return SYSTEM
-
-
 @pytest.mark.only_on("postgresql", "SQLite has one writer at a time")
 def test_a_token_revoked_during_an_erasure_leaves_no_personal_value(make_user, actor, monkeypatch):
     """populace/users/actions.py:erase_user blanks the events last."""
     id = UUID(make_user()["id"])
-    token, _ = create_token(owner_id=id, name="Anna's laptop", scopes=["users:read"], by=actor)
+    token, _ = create_token(owner_id=id, name="Anna's laptop", scopes=["users:read"], by=SYSTEM)
     first = next(iter(erasure.ERASED))
     original = erasure.ERASED[first]
 
     def erase(user_id):
         original(user_id)
-        elsewhere(lambda: revoke_token(token.id, by=actor)).join()
+        elsewhere(lambda: revoke_token(token.id, by=SYSTEM)).join()
 
     monkeypatch.setitem(erasure.ERASED, first, erase)
-    erase_user(id, by=actor)
+    erase_user(id, by=SYSTEM)
     details = Event.objects.filter(subject_id=id).exclude(action="user.erased").values_list("details", flat=True)
     assert set(details) == {None}
 
@@ -148,8 +143,8 @@ def test_a_token_made_while_its_owner_is_erased_goes_with_them(make_user, actor)
     """populace/users/actions.py:erase_user locks the person's row before it looks for what to erase."""
     id = UUID(make_user()["id"])
     with transaction.atomic():
-        create_token(owner_id=id, name="late", scopes=["users:read"], by=actor)
-        thread = elsewhere(lambda: erase_user(id, by=actor))
+        create_token(owner_id=id, name="late", scopes=["users:read"], by=SYSTEM)
+        thread = elsewhere(lambda: erase_user(id, by=SYSTEM))
         wait_until(waiting, "the erasure waits for the row")
     thread.join()
     assert not User.objects.filter(pk=id).exists()
@@ -164,12 +159,12 @@ def test_nobody_makes_a_token_for_somebody_who_is_being_erased(make_user, actor)
 
     def make_token():
         try:
-            outcome.append(create_token(owner_id=id, name="late", scopes=["users:read"], by=actor))
+            outcome.append(create_token(owner_id=id, name="late", scopes=["users:read"], by=SYSTEM))
         except UserNotFound:
             outcome.append("nobody there")
 
     with transaction.atomic():
-        erase_user(id, by=actor)
+        erase_user(id, by=SYSTEM)
         thread = elsewhere(make_token)
         wait_until(lambda: outcome or waiting(), "the token is made, or waits for the row")
     thread.join()

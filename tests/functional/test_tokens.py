@@ -2,6 +2,7 @@
 
 import json
 import string
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -12,15 +13,9 @@ from django.utils import timezone
 
 from populace.api.authentication import address_of
 from populace.audit.models import Event
-from populace.credentials.actions import (
-    NAME_MAX,
-    NameTooLong,
-    TokenNotFound,
-    UnknownScope,
-    create_token,
-    revoke_token,
-    set_password,
-)
+from populace.audit.permissions import ALL
+from populace.credentials.actions import create_token, revoke_token, set_password
+from populace.credentials.errors import NAME_MAX, NameTooLong, TokenNotFound, UnknownScope
 from populace.credentials.models import ApiToken
 from populace.credentials.tokens import SCOPES, digest, digest_of, make_token
 from populace.users.actions import erase_user
@@ -29,6 +24,12 @@ from populace.users.errors import UserNotFound
 pytestmark = pytest.mark.django_db
 
 USERS = "/api/v1/users"
+
+
+@pytest.fixture
+def actor(actor):
+    """Somebody who may do everything."""
+    return replace(actor, permissions=ALL)
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_a_read_is_one_statement_and_an_unknown_person_too(client_of, token, per
 @pytest.mark.parametrize("scope", [scope for scope in SCOPES if scope != "admin"])
 def test_a27_a_token_does_what_its_scope_says_and_nothing_else(client_of, token, person, scope):
     """Guard: populace/api/authentication.py:HasScope."""
-    caller = client_of(token(scope, owner=person["id"]))
+    caller = client_of(token(scope))
     path = f"{USERS}/{person['id']}"
     reads = [caller.get(path), caller.head(path)]
     writes = [
@@ -171,9 +172,8 @@ def test_a28_a_revoked_token_is_refused_from_the_next_request_on(get, token, act
     revoke_token(stored.id, by=actor)
     assert get(secret) == (401, "unauthenticated")
     revoke_token(stored.id, by=actor)
-    assert [event.action for event in Event.objects.filter(subject_id=stored.user_id, actor=actor.id).order_by("at")][
-        -2:
-    ] == ["token.created", "token.revoked"]
+    told = Event.objects.filter(subject_id=stored.user_id, action__startswith="token.").order_by("at")
+    assert [event.action for event in told] == ["token.created", "token.revoked"]
     with pytest.raises(TokenNotFound):
         revoke_token(uuid4(), by=actor)
 

@@ -42,7 +42,8 @@ def run(env: dict[str, str], *arguments: str, expected: int = 0) -> str:
 def prepared(env: dict[str, str]) -> tuple[str, str]:
     """Migrate an empty database and make an administrator; return the id and a token of scope admin."""
     run(env, "migrate")
-    owner = json.loads(run(env, "user", "create", "--email", "administrator@example.com", "--quiet", "--json"))["id"]
+    person = ("user", "create", "--email", "administrator@example.com", "--role", "owner")
+    owner = json.loads(run(env, *person, "--quiet", "--json"))["id"]
     made = run(env, "token", "create", "--owner", owner, "--name", "tests", "--scope", "admin", "--json")
     return owner, json.loads(made)["secret"]
 

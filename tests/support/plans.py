@@ -2,7 +2,9 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -13,12 +15,17 @@ from populace.infra.db.compiled import Compiled
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan: `indexes` it uses, `scanned` tables it reads from end to end, `sorts` if it sorts anything."""
+    """A plan: `indexes` it uses, `scanned` tables it reads from end to end, `sorts` if it sorts anything.
+
+    With `run`: `read` how many rows of each table it has looked at, shown or not, `sorted` the most that a sort got.
+    """
 
     text: str
     indexes: set[str]
     scanned: set[str]
     sorts: bool
+    read: Mapping[str, int] = field(default_factory=dict)
+    sorted: int = 0
 
 
 def explain(
@@ -27,6 +34,7 @@ def explain(
     *,
     generic: bool = False,
     limit: int | None = None,
+    run: bool = False,
     **values: Any,
 ) -> Plan:
     """Return the plan for these values; on PostgreSQL the custom one, or the generic one it may switch to."""
@@ -38,7 +46,9 @@ def explain(
     with connection.cursor() as cursor:
         cursor.execute(f"SET plan_cache_mode = {mode}")
         cursor.execute("PREPARE explained AS " + text.replace("%", "%%"), [])
-        cursor.execute("EXPLAIN (FORMAT JSON) EXECUTE explained" + (f"({given})" if given else ""))
+        cursor.execute(
+            f"EXPLAIN ({'ANALYZE, ' if run else ''}FORMAT JSON) EXECUTE explained" + (f"({given})" if given else "")
+        )
         [[found]] = cursor.fetchall()
         cursor.execute("DEALLOCATE explained")
         cursor.execute("RESET plan_cache_mode")
@@ -54,7 +64,18 @@ def postgresql_plan(root: dict[str, Any]) -> Plan:
         {node["Index Name"] for node in nodes if "Index Name" in node},
         {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"},
         any("Sort" in node["Node Type"] for node in nodes),
+        rows_read(nodes),
+        max((node["Plans"][0].get("Actual Rows", 0) for node in nodes if "Sort" in node["Node Type"]), default=0),
     )
+
+
+def rows_read(nodes: list[dict[str, Any]]) -> Counter[str]:
+    read: Counter[str] = Counter()
+    for node in nodes:
+        if "Relation Name" in node and "Actual Rows" in node:
+            dropped = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+            read[node["Relation Name"]] += round((node["Actual Rows"] + dropped) * node["Actual Loops"])
+    return read
 
 
 def sqlite_plan(connection: BaseDatabaseWrapper, text: str, args: list[Any]) -> Plan:

@@ -7,7 +7,7 @@ from uuid import RFC_4122
 import pytest
 
 from populace.infra.db import ids
-from populace.infra.db.ids import new_id
+from populace.infra.db.ids import new_id, reserve
 
 
 def milliseconds(id):
@@ -49,3 +49,15 @@ def test_a_clock_that_steps_back_or_stands_still_changes_no_order(monkeypatch, s
 
 def test_the_tail_is_random():
     assert len({new_id().int & (1 << 62) - 1 for _ in range(1000)}) == 1000
+
+
+def test_stamps_set_aside_lie_between_the_ids_before_and_after_them():
+    before = new_id()
+    first = reserve(10_000)
+    after = new_id()
+
+    def stamp(id):
+        return id.int >> 80 << 12 | id.int >> 64 & 0xFFF
+
+    assert stamp(before) < first
+    assert stamp(after) >= first + 10_000

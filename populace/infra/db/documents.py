@@ -37,6 +37,9 @@ SHAPES = {
     "uuid": Shape(
         "{0}", " || '-' || ".join(f"SUBSTR({{0}}, {a}, {n})" for a, n in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12)))
     ),
+    "string": Shape("TO_JSON({0})", "JSON_QUOTE({0})"),  # text that stands by itself in an array
+    # Words with a blank between, none of which needs escaping, as an array.
+    "words": Shape("TO_JSON(STRING_TO_ARRAY({0}, ' '))", "JSON('[\"' || REPLACE({0}, ' ', '\",\"') || '\"]')"),
     "object": Shape("JSON_BUILD_OBJECT({0})", "JSON_OBJECT({0})"),
 }
 

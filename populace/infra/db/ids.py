@@ -16,10 +16,16 @@ def new_id() -> UUID:
     millisecond, then the clock is borrowed from), 62 random bits. Order across processes is never
     relied on, and nothing secret (tokens, links) is made from it.
     """
+    stamp = reserve(1)
+    random = int.from_bytes(os.urandom(8)) & (1 << 62) - 1
+    return UUID(int=(stamp >> 12) << 80 | 7 << 76 | (stamp & 0xFFF) << 64 | 2 << 62 | random)
+
+
+def reserve(count: int) -> int:
+    """Set `count` stamps (the 60 bits before the random ones) aside, for the database to make ids of; the first one."""
     global _last
     with _lock:
         # A clock that steps back, or a full millisecond, only ever counts on from the newest id.
-        _last = max(time.time_ns() // 1_000_000 << 12, _last + 1)
-        stamp = _last
-    random = int.from_bytes(os.urandom(8)) & (1 << 62) - 1
-    return UUID(int=(stamp >> 12) << 80 | 7 << 76 | (stamp & 0xFFF) << 64 | 2 << 62 | random)
+        first = max(time.time_ns() // 1_000_000 << 12, _last + 1)
+        _last = first + count - 1
+    return first

@@ -6,10 +6,10 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Q
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
-from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual
+from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual
 from django.db.models.sql.where import AND, OR, WhereNode
 
-from populace.infra.db.compiled import Param
+from populace.infra.db.compiled import Param, bare_type
 
 LAST = "\U0010ffff"  # no character is greater, in code points as in UTF-8 bytes
 
@@ -46,6 +46,22 @@ def after(columns: Mapping[str, Any], *, descending: bool) -> RowLess | RowGreat
     """
     lookup = RowLess if descending else RowGreater
     return lookup(Tuple(*(F(name) for name in columns)), tuple(columns.values()))
+
+
+class Led(Exact):
+    """Equality with the column that leads an index, for rows in the order of that index: order by the column, too.
+
+    To PostgreSQL a column that equals something is a constant, which drops out of the order; then an index without it
+    gives the same order, and it may walk that one past everybody with another value. From an array it learns no such
+    thing, though one of a single value is looked up alike.
+    """
+
+    def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Compile to a look-up among the values of an array."""
+        left, left_params = self.process_lhs(compiler, connection)
+        right, right_params = self.process_rhs(compiler, connection)
+        kind = bare_type(self.lhs.output_field, connection)
+        return f"{left} = ANY(ARRAY[{right}::{kind}])", [*left_params, *right_params]
 
 
 def prefix_bounds(prefix: str) -> tuple[str, str]:

@@ -40,6 +40,23 @@ def ensure_month_partitions(
         return [name for name, month in missing.items() if made(connection, table, name, column, month)]
 
 
+def missing_months(
+    model: type[Model], *, months_ahead: int = 1, using: str = DEFAULT_DB_ALIAS, today: date | None = None
+) -> list[str]:
+    """Return the names of the partitions of this month and the next ones that are not there.
+
+    Nothing fails without them: the default partition takes the rows. But it grows, and is not dropped month by month.
+    """
+    connection = connections[using]
+    if connection.vendor != "postgresql":
+        return []
+    table = model._meta.db_table
+    first = (today or datetime.now(UTC).date()).replace(day=1)
+    there = partitions_of(connection, table)
+    names = [f"{table}_{month_after(first, number):%Y_%m}" for number in range(months_ahead + 1)]
+    return [name for name in names if name not in there]
+
+
 def month_after(first: date, number: int) -> date:
     """Return the first day of the month `number` months after `first`."""
     months = first.year * 12 + first.month - 1 + number

@@ -20,6 +20,11 @@ LOG_LINES_LOST = Counter("log_lines_lost", "Log lines that nobody reads: standar
 HASHING_BUSY = Counter("password_hashing_busy", "Passwords not hashed because every slot stayed taken.")
 
 EVENTS_DISPATCHED = Counter("events_dispatched", "Outbox rows moved to the feed.")
+PARTITIONS_MISSING = Gauge(
+    "audit_partitions_missing",
+    "Of this month and the next, how many have no partition of their own, as last seen by a worker.",
+    multiprocess_mode="livemostrecent",
+)
 OUTBOX_OLDEST = Gauge(
     "outbox_oldest_seconds",
     "Age of the oldest event that is not in the feed yet, as last seen by a worker.",

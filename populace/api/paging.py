@@ -1,0 +1,205 @@
+"""What all lists share: the query's parameters, signed cursors, and a page put together without decoding it.
+
+A cursor says behind which row a page begins and which way it goes. It is good for one path, one set of parameters
+and one caller; `limit`, `fields` and `count` may change on the way. The body is not secret, only signed.
+"""
+
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from populace.api.problems import Fault, Problem
+from populace.infra.db.compiled import Row
+
+LIMIT, LIMIT_MAX = 20, 200
+"""Rows of a page: unless asked for, and at most."""
+
+SIZES = (20, 50, 100, 200)
+"""Rows that statements exist for, each with one more that tells whether there is another page."""
+
+CURSOR_MAX = 3072
+"""Characters of a cursor; the longest of ours, behind a last name of 400 four-byte characters, has 2,400."""
+
+PARAMETERS_MAX = 40
+SIGNATURE = 32  # bytes of HMAC-SHA256
+
+FREE = frozenset(("cursor", "limit", "fields", "count"))
+"""Parameters that say how much is shown, not which rows in which order: a cursor is not bound to them."""
+
+type Key = tuple[str, ...]
+"""A row's place in the order: the texts of its key columns. Empty: the end that the walk begins at."""
+
+
+class Cursor(NamedTuple):
+    """Where a page begins: behind the row with this key, in the list's order or against it."""
+
+    holder: str
+    key: Key
+    backwards: bool
+
+
+class Asked(NamedTuple):
+    """A page that is asked for; made by `asked_of`."""
+
+    path: str
+    parameters: Mapping[str, str]
+    limit: int
+    cursor: Cursor | None
+
+    @property
+    def binding(self) -> str:
+        """Return what its cursors are good for."""
+        return _binding(self.path, self.parameters)
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows its statement reads: the least of SIZES that is enough, and one."""
+        return next(size for size in SIZES if size >= self.limit) + 1
+
+    @property
+    def backwards(self) -> bool:
+        """Tell whether the page lies before its cursor."""
+        return self.cursor is not None and self.cursor.backwards
+
+    def check_holder(self, user_id: bytes) -> None:
+        """Raise Problem `invalid_cursor` unless the cursor was made for this caller, or there is none."""
+        if self.cursor is not None and self.cursor.holder != user_id.decode():
+            raise Problem("invalid_cursor")
+
+
+class Page(NamedTuple):
+    """Rows as they are shown, and where the pages beside them begin; None where there are none."""
+
+    documents: list[bytes]
+    before: Key | None
+    after: Key | None
+
+
+def parameters_of(request: HttpRequest, known: Collection[str]) -> dict[str, str]:
+    """Return the query's parameters, each at most once. Raises Problem for what is unknown, doubled or not UTF-8.
+
+    A name of `known` that ends with a dot stands for every name that begins with it.
+    """
+    try:
+        pairs = parse_qsl(
+            request.META.get("QUERY_STRING", ""),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=PARAMETERS_MAX,
+        )
+    except UnicodeDecodeError as error:
+        raise Problem("malformed", "The query is not UTF-8.") from error
+    except ValueError as error:
+        raise Problem("too_many", f"A query has at most {PARAMETERS_MAX} parameters.") from error
+    parameters = dict(pairs)
+    for name in parameters:
+        if name not in known and name.partition(".")[0] + "." not in known:
+            raise unknown(name, known)
+    if len(parameters) < len(pairs):
+        raise refused("invalid", "", "A parameter is given more than once.")
+    if any("\0" in value for value in parameters.values()):
+        raise refused("invalid", "", "Holds a NUL.")
+    return parameters
+
+
+def unknown(name: str, known: Collection[str], what: str = "parameter") -> Problem:
+    """Return the refusal of a name, with the one that may have been meant."""
+    nearest = get_close_matches(name[:64], known, 1, cutoff=0.0)
+    return refused("unknown_parameter", name, f"There is no such {what}; the nearest is {nearest[0]}.")
+
+
+def refused(code: str, name: str, detail: str) -> Problem:
+    """Return the refusal of a parameter."""
+    return Problem(code, detail, errors=[Fault(f"/{name[:200]}", code, detail)])
+
+
+def asked_of(path: str, parameters: Mapping[str, str]) -> Asked:
+    """Return the page that checked parameters ask for; raises Problem for a limit or a cursor that is none of ours.
+
+    Whom the cursor was made for is not known before the token is read: see `Asked.check_holder`.
+    """
+    raw = parameters.get("limit", "20")
+    limit = int(raw) if raw.isascii() and raw.isdecimal() and len(raw) <= 3 else 0
+    if not 1 <= limit <= LIMIT_MAX:
+        raise refused("invalid", "limit", f"A number from 1 to {LIMIT_MAX}.")
+    text = parameters.get("cursor")
+    cursor = None if text is None else opened(text, _binding(path, parameters))
+    return Asked(path, parameters, limit, cursor)
+
+
+def _binding(path: str, parameters: Mapping[str, str]) -> str:
+    return json.dumps([path, sorted(item for item in parameters.items() if item[0] not in FREE)])
+
+
+@lru_cache(8)
+def _key(secret: str) -> bytes:
+    """Return the key of cursors alone, so that no other signature of ours is one of theirs."""
+    return hmac.digest(secret.encode(), b"populace cursor", "sha256")
+
+
+def signed(cursor: Cursor, binding: str) -> str:
+    """Return the cursor as URL-safe text."""
+    body = json.dumps([cursor.holder, cursor.key, cursor.backwards], ensure_ascii=False).encode()
+    signature = hmac.digest(_key(settings.SECRET_KEY), binding.encode() + b"\0" + body, "sha256")
+    return urlsafe_b64encode(signature + body).rstrip(b"=").decode()
+
+
+def opened(text: str, binding: str) -> Cursor:
+    """Return the cursor; raises Problem `invalid_cursor` unless we made it, letter by letter, for this binding."""
+    if not text.isascii() or len(text) > CURSOR_MAX:
+        raise Problem("invalid_cursor")
+    try:
+        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError as error:
+        raise Problem("invalid_cursor") from error
+    # Decoding ignores stray letters and the last letter's spare bits.
+    if urlsafe_b64encode(raw).rstrip(b"=").decode() != text:
+        raise Problem("invalid_cursor")
+    signature, body = raw[:SIGNATURE], raw[SIGNATURE:]
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        expected = hmac.digest(_key(secret), binding.encode() + b"\0" + body, "sha256")
+        if hmac.compare_digest(signature, expected):
+            holder, key, backwards = json.loads(body)
+            return Cursor(holder, tuple(key), backwards)
+    raise Problem("invalid_cursor")
+
+
+def page_of(asked: Asked, rows: Sequence[Row], *, ended: Key | None = None) -> Page:
+    """Return the page of `rows`, each (document, *key), read in the direction that was asked for.
+
+    More rows than the limit mean that there are more. `ended`: there may be, though no row says so, behind this key.
+    An empty page behind a cursor leads back to the end it lies at: what its cursor was made from may be gone.
+    """
+    shown = rows[: asked.limit]
+    far = key_of(shown[-1]) if len(rows) > asked.limit else ended
+    near = None if asked.cursor is None else key_of(shown[0]) if shown else ended or ()
+    documents = [row[0] or b"" for row in shown]
+    return Page(documents[::-1], far, near) if asked.backwards else Page(documents, near, far)
+
+
+def key_of(row: Row) -> Key:
+    """Return the key of a (document, *key)."""
+    return tuple([(column or b"").decode() for column in row[1:]])
+
+
+def body_of(asked: Asked, page: Page, holder: bytes, **members: bytes) -> bytes:
+    """Return `{"results": […], "next": …, "previous": …}` and `members`, each finished JSON; joined, never decoded."""
+    parts = {"next": _link(asked, page.after, holder, False), "previous": _link(asked, page.before, holder, True)}
+    tail = b"".join(b',"%s":%s' % (name.encode(), value) for name, value in (parts | members).items())
+    return b'{"results":[' + b",".join(page.documents) + b"]" + tail + b"}"
+
+
+def _link(asked: Asked, key: Key | None, holder: bytes, backwards: bool) -> bytes:
+    """Return the path of another page, with every parameter of this one; `null` where there is none."""
+    if key is None:
+        return b"null"
+    cursor = signed(Cursor(holder.decode(), key, backwards), asked.binding)
+    return f'"{asked.path}?{urlencode({**asked.parameters, "cursor": cursor})}"'.encode()

@@ -1,0 +1,20 @@
+"""What a verb about secrets may refuse."""
+
+
+class TokenNotFound(LookupError):
+    """No token has this id (any more)."""
+
+
+class UnknownScope(ValueError):
+    """One of the scopes is not in tokens.SCOPES, or there is none."""
+
+
+class ExceedsToken(Exception):
+    """A token would make one that may do more, or works for longer, than itself."""
+
+
+NAME_MAX = 200  # characters of a token's name
+
+
+class NameTooLong(ValueError):
+    """A token's name has more than NAME_MAX characters, or holds what cannot be stored."""

@@ -1,0 +1,51 @@
+"""Statements put together from compiled ones, where the ORM has no word for what holds them together."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from populace.infra.db.compiled import Compiled, Param, Plan, numbered
+
+
+def composed(*parts: str | Plan, texts: Sequence[Callable[[Any], bytes]]) -> Plan:
+    """Return one statement from texts (without parameters) and plans, in order; a parameter's name is one value.
+
+    `texts`: how each column that it returns is printed where Plan has that.
+    """
+    pieces, slots = [""], list[int]()
+    args: list[Any] = []
+    params: dict[str, Param] = {}
+    for part in parts:
+        if isinstance(part, str):
+            pieces[-1] += part
+            continue
+        params |= {param.value: param for param in part.params if param.value not in params}
+        args += part.args
+        if not part.pieces:
+            pieces[-1] += part.text
+            continue
+        names = list(params)
+        pieces[-1] += part.pieces[0]
+        pieces += part.pieces[1:]
+        slots += [names.index(part.params[slot].value) for slot in part.slots]
+    return Plan(numbered(pieces, slots, 1), list(params.values()), args, texts, pieces, slots)
+
+
+class Beside(Compiled):
+    """The row of `first` beside each row of `then`, in the order of `then`: one statement for both.
+
+    No row: there is none of `first`. One row whose last columns are NULL: `then` has none. Both are called with
+    their parameters at once, so no name may mean two things.
+    """
+
+    def __init__(self, first: Compiled, then: Compiled) -> None:
+        super().__init__(first.queryset, limits=[limit for limit in then.limits if limit])
+        self.first, self.then = first, then
+
+    def compile(self, connection: BaseDatabaseWrapper, limit: int | None) -> Plan:
+        """Join both. A left join without a condition has one plan, in which the rows keep their order."""
+        first, then = self.first.plan(connection), self.then.plan(connection, limit)
+        # Materialized: else what `first` selects would be computed anew beside every row.
+        head, middle = "WITH deciding AS MATERIALIZED (", ") SELECT * FROM deciding LEFT JOIN ("
+        return composed(head, first, middle, then, ") AS beside ON TRUE", texts=[*first.texts, *then.texts])

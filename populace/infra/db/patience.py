@@ -1,0 +1,19 @@
+"""Statements of an operator's command, which may take longer than a request's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+TIMEOUT_MS = 60_000
+
+
+@contextmanager
+def patient(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Run the block in a transaction whose statements may take a minute each, instead of a request's few seconds."""
+    with transaction.atomic(using):
+        connection = connections[using]
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
+        yield

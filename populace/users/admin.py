@@ -1,0 +1,270 @@
+"""People in the console."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.admin import AdminSite, SimpleListFilter
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from populace.audit.models import Event
+from populace.console.events import rows_of
+from populace.console.keyset import PER_PAGE, Found, Position, page_of
+from populace.console.modeladmin import ConsoleAdmin, Verb
+from populace.console.rights import holds, permissions_of
+from populace.console.texts import isolated, moment
+from populace.groups.models import Membership
+from populace.infra.db.compiled import Row
+from populace.infra.db.fields import NEVER
+from populace.users.actions import activate_user, deactivate_user
+from populace.users.errors import Refused
+from populace.users.models import User
+from populace.users.querysets import SEARCHED, Reader, visible_to
+from populace.users.search import place_of, search, words_of
+
+EVENTS_SHOWN = 20
+GROUPS_SHOWN = 50
+STATES = {"true": True, "false": False}
+
+
+class StateFilter(SimpleListFilter):
+    """Active or not: with the order by date_joined one index."""
+
+    title = "state"
+    parameter_name = "is_active"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return [("true", "Active"), ("false", "Deactivated")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return those in the chosen state."""
+        state = STATES.get(self.value() or "")
+        return queryset if state is None else queryset.filter(is_active=state)
+
+
+class UserAdmin(ConsoleAdmin):
+    """The list of people and a person's page."""
+
+    heading = "People"
+    reads = "users:read"
+    keyset, descending = ("date_joined", "id"), True
+    verbs = {
+        "deactivate": Verb(
+            label="Deactivate",
+            done="Deactivated: from now on every session and token of this person is refused.",
+            permission="users:write",
+            run=deactivate_user,
+            applies=lambda user: user.is_active,
+            variant="danger",
+        ),
+        "activate": Verb(
+            label="Activate",
+            done="Activated: this person may sign in again.",
+            permission="users:write",
+            run=activate_user,
+            applies=lambda user: not user.is_active,
+            variant="primary",
+        ),
+    }
+
+    list_display = ("person", "user_name", "state", "joined", "signed_in")
+    list_filter = (StateFilter,)
+    search_fields = SEARCHED
+    search_help_text = "Name, user name or e-mail begins with…"
+    fieldsets = (
+        (
+            "Person",
+            {"fields": (("first", "last"), ("user_name", "mail"), ("phone_number", "other_id"), ("language", "zone"))},
+        ),
+        ("Account", {"fields": (("state", "sort"), ("joined", "signed_in"), ("changed", "version"), ("key",))}),
+        ("Attributes", {"fields": ("more",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Return the people whom the viewer may see."""
+        return visible_to(Reader(permissions_of(request.user)))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return `queryset`: what is searched for, `find` walks in another way."""
+        return queryset, False
+
+    def find(self, rows: QuerySet[Any], query: str, parameters: Mapping[str, str], position: Position) -> Found:
+        """Return a page of the list, or of a search, in the order that each is served in."""
+        if not query.strip():
+            return super().find(rows, query, parameters, position)
+        try:
+            return searched(query, STATES.get(parameters.get(StateFilter.parameter_name, "")), position)
+        except Refused:
+            return Found([], "", "")  # nobody is found by that
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Return every field of the page."""
+        return [name for _, options in self.fieldsets for line in options["fields"] for name in _names(line)]
+
+    def beside(self, request: HttpRequest, shown: User) -> dict[str, Any]:
+        """Return the person's groups and last events, each where the viewer may see them."""
+        groups = Membership.objects.filter(user_id=shown.pk).select_related("group").order_by("group_id")
+        events = Event.objects.filter(subject_id=shown.pk).order_by("-at", "-id")
+        return {
+            "title": full_name(shown) or str(shown),
+            "memberships": list(groups[:GROUPS_SHOWN]) if holds(request, "groups:read") else None,
+            "events": rows_of(events[:EVENTS_SHOWN]) if holds(request, "events:read") else None,
+        }
+
+    @display(description="Person", header=True)
+    def person(self, user: User) -> list[Any]:
+        """Return name and e-mail, the initials beside them."""
+        name = full_name(user) or str(user)
+        return [isolated(name), isolated(user.email) if user.email != name else "", initials(user)]
+
+    @display(description="User name")
+    def user_name(self, user: User) -> SafeString | str:
+        """Return the user name."""
+        return isolated(user.username)
+
+    @display(description="State", label={"Active": "success", "Deactivated": "danger"})
+    def state(self, user: User) -> str:
+        """Return whether the person may sign in."""
+        return "Active" if user.is_active else "Deactivated"
+
+    @display(description="Joined")
+    def joined(self, user: User) -> SafeString | str:
+        """Return when the person was made."""
+        return moment(user.date_joined)
+
+    @display(description="Last sign-in")
+    def signed_in(self, user: User) -> SafeString | str:
+        """Return when the person last signed in, to the hour."""
+        return moment(user.last_sign_in_at)
+
+    @display(description="Changed")
+    def changed(self, user: User) -> SafeString | str:
+        """Return when a verb last changed the person's own row."""
+        return moment(user.updated_at)
+
+    @display(description="First name")
+    def first(self, user: User) -> SafeString | str:
+        """Return the first name."""
+        return isolated(user.first_name)
+
+    @display(description="Last name")
+    def last(self, user: User) -> SafeString | str:
+        """Return the last name."""
+        return isolated(user.last_name)
+
+    @display(description="E-mail")
+    def mail(self, user: User) -> SafeString | str:
+        """Return the address and whether it is verified."""
+        if not user.email:
+            return isolated("")
+        return format_html("<bdi>{}</bdi> ({})", user.email, "verified" if user.email_verified else "not verified")
+
+    @display(description="Phone")
+    def phone_number(self, user: User) -> SafeString | str:
+        """Return the phone number."""
+        return isolated(user.phone)
+
+    @display(description="External id")
+    def other_id(self, user: User) -> SafeString | str:
+        """Return the other system's id."""
+        return isolated(user.external_id)
+
+    @display(description="Language")
+    def language(self, user: User) -> SafeString | str:
+        """Return the language tag."""
+        return isolated(user.locale)
+
+    @display(description="Time zone")
+    def zone(self, user: User) -> SafeString | str:
+        """Return the time zone."""
+        return isolated(user.timezone)
+
+    @display(description="Kind")
+    def sort(self, user: User) -> str:
+        """Return person or service."""
+        return user.get_kind_display().capitalize()
+
+    @display(description="Id")
+    def key(self, user: User) -> str:
+        """Return the id."""
+        return str(user.pk)
+
+    @display(description="Attributes")
+    def more(self, user: User) -> SafeString | str:
+        """Return the free attributes as JSON."""
+        if not user.attributes:
+            return isolated("")
+        text = json.dumps(user.attributes, ensure_ascii=False, indent=2, sort_keys=True)
+        return format_html('<pre class="font-mono whitespace-pre-wrap" dir="auto">{}</pre>', text)
+
+
+def _names(line: Any) -> tuple[str, ...]:
+    return (line,) if isinstance(line, str) else tuple(line)
+
+
+def full_name(user: User) -> str:
+    """Return first and last name, as far as there are any."""
+    return f"{user.first_name} {user.last_name}".strip()
+
+
+def initials(user: User) -> str:
+    """Return one or two letters for the person's circle."""
+    letters = (user.first_name[:1] + user.last_name[:1]) or str(user)[:1]
+    return letters.upper()
+
+
+def searched(query: str, is_active: bool | None, position: Position) -> Found:
+    """Return a page of the people of whom each word of `query` begins something: one statement. Raises Refused."""
+    words = words_of(query)
+    key = _place(position.text)
+    back = bool(key) and position.is_before
+    values = place_of(words, is_active, key, back)
+    rows = search(back).result(values, PER_PAGE + 1)
+    hits = [row for row in rows if row[0]]
+    page = page_of([person_of(row[0]) for row in hits], [_text(row) for row in hits], back=back, begins=not key)
+    if len(hits) <= PER_PAGE and rows and rows[-1][4] == b"t":  # it has looked at enough for one page
+        further = _text(rows[-1])
+        page = page._replace(before=further) if back else page._replace(after=further)
+    return page
+
+
+def person_of(document: bytes | None) -> User:
+    """Return a person as the list shows them, from the document."""
+    shown = json.loads(document or b"{}")
+    names = ("username", "email", "first_name", "last_name", "is_active")
+    joined, signed_in = shown["date_joined"], shown["last_login"]
+    return User(
+        id=UUID(shown["id"]),
+        date_joined=datetime.fromisoformat(joined),
+        last_sign_in_at=datetime.fromisoformat(signed_in) if signed_in else NEVER,
+        **{name: shown[name] for name in names},
+    )
+
+
+def _text(row: Row) -> str:
+    return json.dumps([(column or b"").decode() for column in row[1:4]])
+
+
+def _place(text: str) -> tuple[str, ...]:
+    """Return a link's place in a search; () for what is none."""
+    try:
+        step, place, id = json.loads(text)
+        if int(step) in range(len(SEARCHED)) and "\0" not in place:
+            return str(int(step)), str(place), str(UUID(id))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    return ()
+
+
+def register(site: AdminSite) -> None:
+    """Put the pages into the console."""
+    site.register(User, UserAdmin)

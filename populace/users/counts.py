@@ -1,0 +1,87 @@
+"""How many people a list holds: roughly and without asking, up to a bound, or exactly."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import prod
+from time import monotonic
+from typing import Any
+
+from django.db import connections
+from django.db.models import QuerySet
+
+from populace.infra.db.fields import FOREVER, NEVER
+from populace.users.filters import Filters
+from populace.users.models import User
+from populace.users.pages import bounds
+from populace.users.querysets import EQUAL, ORDERS, RANGES, SEARCHED, Caller, visible_to
+from populace.users.search import Word, begins
+from populace.users.statistics import KEPT_S, Column, statistics
+
+CAP = 10_000
+"""What `capped` counts up to; as many mean as many or more."""
+
+COUNTS = ("none", "estimate", "capped", "exact")
+
+REMEMBERED = 256  # counts that stand in for estimates where the engine keeps no statistics
+_remembered: dict[Any, tuple[float, int]] = {}
+
+
+def count(kind: str, caller: Caller, filters: Filters, words: Sequence[Word]) -> int:
+    """Return how many people `caller` may list with these filters and words; `kind` is one of COUNTS but `none`."""
+    people = _people(caller, filters, words)
+    if kind == "exact":
+        return people.count()
+    if kind == "estimate":
+        return _estimate(people, filters, words)
+    return people[:CAP].count()
+
+
+def _people(caller: Caller, filters: Filters, words: Sequence[Word]) -> QuerySet[User]:
+    people = visible_to(caller).filter(**{EQUAL[name]: value for name, value in filters.items() if name in EQUAL})
+    if "group" in filters:
+        people = people.filter(memberships__group_id=filters["group"])
+    for column, (low, high) in _ranges(filters).items():
+        people = people.filter(**{f"{column}__gt": low, f"{column}__lt": high})
+    return people.filter(begins(words)) if words else people
+
+
+def _ranges(filters: Filters) -> dict[str, tuple[datetime, datetime]]:
+    """Return between which times the columns lie that a range is asked of."""
+    found = {}
+    for order in sorted({RANGES[name] for name in filters if name in RANGES}):
+        low, high = bounds(order, filters)
+        found[ORDERS[order]] = low or NEVER, high or FOREVER
+    return found
+
+
+def _estimate(people: QuerySet[User], filters: Filters, words: Sequence[Word]) -> int:
+    """Return what the planner would expect; where it knows nothing, a bounded count that is kept as long."""
+    connection = connections[people.db]
+    if connection.vendor == "postgresql" and (columns := statistics(connection)):
+        return _expected(columns, filters, words)
+    key = people.db, tuple(sorted(filters.items())), tuple(words)
+    until, found = _remembered.get(key, (0.0, 0))
+    if monotonic() >= until:
+        found = people[:CAP].count()
+        if len(_remembered) >= REMEMBERED:
+            _remembered.clear()
+        _remembered[key] = monotonic() + KEPT_S, found
+    return found
+
+
+def _expected(columns: dict[str, Column], filters: Filters, words: Sequence[Word]) -> int:
+    """Return how many rows pass if no column depends on another; a column without statistics lets nobody pass."""
+    none = Column(0, 1, {}, ())
+    if "group" in filters:
+        members = columns.get("group_id", none)
+        return round(members.rows * members.equal(filters["group"]))
+    shares = [columns.get(EQUAL[name], none).equal(value) for name, value in filters.items() if name in EQUAL]
+    shares += [columns.get(column, none).between(low, high) for column, (low, high) in _ranges(filters).items()]
+    # Words are rarely independent: the rarest one tells most.
+    shares += [min(_share(columns, word) for word in words)] if words else []
+    return round(columns.get("is_active", none).rows * prod(shares))
+
+
+def _share(columns: dict[str, Column], word: Word) -> float:
+    found = (columns[name].between(*word.bounds(name)) for name in SEARCHED if name in columns)
+    return min(1.0, sum(found))

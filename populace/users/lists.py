@@ -1,0 +1,82 @@
+"""A list of people as it is asked for: checked against the table of what is served, and the statement behind it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from populace.infra.db.compiled import Compiled
+from populace.users import search
+from populace.users.errors import Refused
+from populace.users.filters import Filters, filters_of, passes
+from populace.users.pages import FIRST_ID, LAST_ID, Key, Walk, members, page, place_of
+from populace.users.querysets import ATTRIBUTES, FILTERS, IDENTIFIERS, ORDERS, columns_of, default_order, orders_for
+from populace.users.reads import USER, user_id_of
+
+PARAMETERS = ("order", "q", *FILTERS, ATTRIBUTES)
+"""What names the rows of a list and their order."""
+
+BESIDE_Q = {"is_active"}
+
+
+class Listing(NamedTuple):
+    """Which people, in which order; made by `listing_of`."""
+
+    filters: Filters
+    words: tuple[search.Word, ...]
+    order: str
+    descending: bool
+
+    @property
+    def identified(self) -> bool:
+        """Tell whether at most one person is asked for, by an identifier."""
+        return any(name in self.filters for name in IDENTIFIERS)
+
+    def read(self, key: Key, *, backwards: bool) -> tuple[Compiled, dict[str, Any]]:
+        """Return the statement of the page behind `key` and its values. Its rows begin (document, *key)."""
+        descending = self.descending != backwards
+        if self.words:
+            values = search.place_of(self.words, self.filters.get("is_active"), key, descending)
+            return search.search(descending), values
+        if "group" in self.filters:
+            edge = LAST_ID if descending else FIRST_ID
+            return members(descending), {"group": self.filters["group"], "id": UUID(key[0]) if key else edge}
+        walk = Walk(self.order, columns_of(self.filters), descending)
+        return page(walk), place_of(walk, key, self.filters)
+
+    def person(self) -> list[bytes]:
+        """Return the document of the one person who has these identifiers and passes every filter, if any does.
+
+        Never a join: the identifiers, then the document (design section 4).
+        """
+        ids = {user_id_of(name, self.filters[name]) for name in IDENTIFIERS if name in self.filters}
+        if len(ids) > 1 or None in ids:
+            return []
+        document = USER.one(id=ids.pop())
+        return [document] if document and passes(document, self.filters) else []
+
+
+def listing_of(parameters: Mapping[str, str]) -> Listing:
+    """Return the list that these parameters ask for; raises Refused where a value is wrong or no index serves it."""
+    filters = filters_of(parameters)
+    order = parameters.get("order")
+    if order is not None and order.removeprefix("-") not in (*ORDERS, "id"):
+        raise Refused("unknown_parameter", "order", f"There is no such order. {_served(filters)}")
+    if "q" in parameters:
+        if order is not None or not BESIDE_Q.issuperset(filters):
+            beside = "is_active, limit, fields and count"
+            raise Refused(
+                "order_not_served", "q", f"q comes in the order it is found in; beside it stand only {beside}."
+            )
+        return Listing(filters, search.words_of(parameters["q"]), "", False)
+    order = order or default_order(filters)
+    if order not in orders_for(filters):
+        raise Refused("order_not_served", "order", _served(filters))
+    return Listing(filters, (), order.removeprefix("-"), order.startswith("-"))
+
+
+def _served(filters: Filters) -> str:
+    """Return which orders are served with these filters; where none is, with each of them alone."""
+    if orders := orders_for(filters):
+        return f"Served with {' and '.join(filters) or 'no filter'}: {', '.join(orders)}."
+    alone = "; ".join(f"with {name}: {', '.join(orders_for([name]))}" for name in filters)
+    return f"Not served together: {', '.join(filters)}. Served {alone}."

@@ -1,0 +1,140 @@
+"""A30: what only verbs may set is refused at every door, with its place, and never quietly dropped."""
+
+import json
+
+import httpx
+import pytest
+
+from tests.support.doors import DOORS
+
+SET_BY_VERBS = ["id", "is_active", "email_verified", "groups", "last_login", "version", "date_joined", "updated_at"]
+NOWHERE = ["is_superuser", "is_staff", "org", "permissions", "roles", "created_at", "mfa", "scim_managed"]
+VALUE = {
+    "id": "01a21037-4bdf-7000-9423-333b9e0c4f0a",
+    "groups": [{"id": "01a21037-4bdf-7000-9423-333b9e0c4f0a", "name": "Owners"}],
+    "permissions": ["admin"],
+    "roles": ["owner"],
+    "is_active": False,
+    "version": 9,
+}
+
+
+@pytest.fixture(scope="module")
+def people(town):
+    """A client for each kind of caller; the member holds no role."""
+    clients = {}
+    for role in ("member", "manager"):
+        made = town.http.post("/api/v1/users", json={"email": f"{role}@example.com"}).json()
+        if role != "member":
+            town.http.post(f"/api/v1/users/{made['id']}/roles", json={"add": [role]}).raise_for_status()
+        body = {"name": role, "scopes": ["admin"], "owner": made["id"]}
+        secret = town.http.post("/api/v1/tokens", json=body).json()["secret"]
+        headers = {"Authorization": f"Bearer {secret}"}
+        clients[role] = (made["id"], httpx.Client(base_url=town.url, headers=headers, timeout=10))
+    yield clients
+    for _, client in clients.values():
+        client.close()
+
+
+@pytest.mark.parametrize("name", SET_BY_VERBS + NOWHERE)
+@pytest.mark.parametrize("role", ["member", "manager"])
+def test_a30_by_http_it_is_refused_with_its_pointer(town, people, same, role, name):
+    """Guard: populace/users/documents.py:StrictDocument and check_read_only."""
+    own, client = people[role]
+    same()
+    body = {name: VALUE.get(name, True)}
+    for response in (
+        client.post("/api/v1/users", json={"email": "new@example.com"} | body),
+        client.patch(f"/api/v1/users/{own}", json=body),
+        client.patch(f"/api/v1/users/{town.victim}", json=body),
+    ):
+        told = response.json()
+        if role == "member":
+            assert (response.status_code, told["code"]) == (403, "forbidden")
+        else:
+            code = "read_only" if name in SET_BY_VERBS else "unknown_field"
+            assert (response.status_code, told["code"]) == (400, "invalid")
+            assert {fault["pointer"].split("/")[1] for fault in told["errors"]} == {name}
+            assert {fault["code"] for fault in told["errors"]} == {code}
+
+
+@pytest.mark.parametrize("role", ["member", "manager"])
+def test_a30_a_password_or_a_hash_is_set_by_its_own_verb_and_rights(town, people, same, role):
+    """Guards: populace/users/documents.py:StrictDocument, populace/users/api.py:_encoded."""
+    own, client = people[role]
+    same()
+    hashed = "argon2$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$" + "A" * 43
+    for secret in ({"password": "correct horse battery"}, {"password_hash": hashed}):
+        response = client.patch(f"/api/v1/users/{own}", json=secret)
+        assert response.status_code == (403 if role == "member" else 400)
+    for path in ("/api/v1/users", f"/api/v1/users/{town.victim}/password"):
+        response = client.post(
+            path, json={"password_hash": hashed} | ({"email": "h@example.com"} if path[-1] == "s" else {})
+        )
+        assert (response.status_code, response.json()["code"]) == (403, "forbidden")
+
+
+def test_a30_a_field_that_equals_what_is_stored_may_be_sent_back(town, people):
+    """Guard: populace/users/documents.py:check_read_only."""
+    _, client = people["manager"]
+    stored = client.get(f"/api/v1/users/{town.victim}").json()
+    assert client.patch(f"/api/v1/users/{town.victim}", json=stored).status_code == 200
+    assert client.patch(f"/api/v1/users/{town.victim}", json=stored | {"is_active": 1}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/api/v1/groups", "/api/v1/tokens"])
+def test_a30_groups_and_tokens_are_as_strict(town, same, path):
+    """Guard: populace/users/documents.py:StrictDocument."""
+    same()
+    base = {"name": "strict"} | ({"scopes": ["users:read"]} if path.endswith("tokens") else {})
+    for name in ("id", "version", "members", "secret", "digest", "revoked_at", "last_used_at", "is_staff"):
+        response = town.http.post(path, json=base | {name: "1"})
+        assert response.status_code == 400, name
+        assert {fault["pointer"] for fault in response.json()["errors"]} == {f"/{name}"}
+
+
+def command_line(town):
+    for name in SET_BY_VERBS + NOWHERE:
+        town.populace("user", "create", "--email", "c@example.com", f"--{name.replace('_', '-')}", "x", expected=2)
+
+
+def import_csv(town):
+    """What an operator's file may say is in docs/reference/cli.md; every other column refuses the whole file."""
+    for name in set(SET_BY_VERBS + NOWHERE) - {"is_active", "email_verified"}:
+        path = town.var / f"mass-{name}.csv"
+        path.write_text(f"email,{name}\nc@example.com,true\n")
+        town.populace("import", str(path), expected=3)
+
+
+def import_keycloak(town):
+    """Roles and groups of the file have no place here; the summary says so."""
+    user = {
+        "username": "keycloaker",
+        "realmRoles": ["owner", "admin"],
+        "groups": ["/Owners"],
+        "clientRoles": {"a": ["b"]},
+    }
+    path = town.var / "mass.json"
+    path.write_text(json.dumps({"realm": "r", "users": [user]}))
+    summary = json.loads(town.populace("import", str(path), "--json").splitlines()[-1])
+    assert (summary["done"], summary["roles_not_imported"], summary["groups_not_imported"]) == (1, 1, 1)
+    made = town.populace_json("user", "show", "keycloaker")
+    assert made["groups"] == []
+    held = town.http.get(f"/api/v1/users/{made['id']}/roles").json()
+    assert held == {"roles": [], "permissions": []}
+    town.http.delete(f"/api/v1/users/{made['id']}").raise_for_status()
+
+
+OTHER_DOORS = {"command line": command_line, "import CSV": import_csv, "import Keycloak": import_keycloak}
+
+
+@pytest.mark.parametrize("name", OTHER_DOORS)
+def test_a30_no_other_door_takes_it(town, name):
+    """Guards: the options of populace/cli/people.py:create_user, the columns of populace/bulk/formats."""
+    before = town.http.get("/api/v1/users?count=exact").json()["count"]
+    OTHER_DOORS[name](town)
+    assert town.http.get("/api/v1/users?count=exact").json()["count"] == before
+
+
+def test_a30_every_door_is_looked_at():
+    assert {door.name for door in DOORS} == {"REST create", "PATCH", *OTHER_DOORS}

@@ -1,0 +1,210 @@
+"""The console as people meet it: a real Chromium before `populace up`. Screenshots lie in the run's temporary files."""
+
+import re
+import shutil
+
+import pytest
+
+from tests.support.missing import missing
+from tests.support.plugin import Session
+from tests.support.supervised import Supervised, empty_database
+
+WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+LOOKS = {"light": ("light", WIDE), "dark": ("dark", WIDE), "phone": ("light", PHONE)}
+OPTIONS = (
+    "--no-sandbox",  # tests run as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+EVIL = {
+    "username": "eve{{7*7}}",
+    "email": "eve@example.org",
+    "first_name": "<img src=x onerror=alert(1)>",
+    "last_name": "\"'><script>alert(2)</script>",
+    "external_id": "javascript:alert(3)",
+    "attributes": {"x-data": "alert(4)", '"><svg onload=alert(5)>': "{{7*7}} {% now 'Y' %} ${7*7}"},
+}
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless browser of the machine."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        missing("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(OPTIONS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def populace(tmp_path_factory):
+    """A running Populace with 120 demo people."""
+    if Session.missing:
+        missing(Session.missing)
+    folder = tmp_path_factory.mktemp("populace")
+    supervised = Supervised(folder, database=empty_database(folder, "console"), demo=120)
+    supervised.start()
+    yield supervised
+    supervised.stop()
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory):
+    return tmp_path_factory.mktemp("screenshots")
+
+
+class Visitor:
+    """A browser window; `faults` are what should never happen in it."""
+
+    def __init__(self, chromium, populace, scheme, size):
+        self.url, self.faults = populace.url, []
+        self.context = chromium.new_context(color_scheme=scheme, viewport=size, locale="de-AT")
+        self.page = self.context.new_page()
+        self.page.on("console", lambda message: message.type == "error" and self.faults.append(message.text))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        self.pending = {}
+        self.page.on("request", self._look)
+        for end in ("requestfinished", "requestfailed"):
+            self.page.on(end, lambda request: self.pending.pop(request, None))
+
+    def settle(self):
+        """Wait until everything has come."""
+        try:
+            self.page.wait_for_load_state("networkidle", timeout=15_000)
+        except Exception as error:
+            raise AssertionError(f"waits for {[request.url for request in self.pending]}") from error
+
+    def _look(self, request):
+        self.pending[request] = True
+        if not request.url.startswith((self.url, "data:")):
+            self.faults.append(f"asked elsewhere: {request.url}")
+
+    def go(self, path):
+        self.page.goto(self.url + path)
+        self.settle()
+
+    def sign_in(self, populace):
+        credentials = populace.credentials()
+        self.go("/")
+        self.page.get_by_label("E-mail or user name").fill(credentials["POPULACE_ADMIN_EMAIL"])
+        self.page.get_by_label("Password").fill(credentials["POPULACE_ADMIN_PASSWORD"])
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url("**/console/users/user/")
+        self.settle()
+
+    def overflows(self):
+        """Tell whether the page is wider than the window."""
+        return self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+
+
+@pytest.fixture
+def visitor(chromium, populace):
+    """Return `visitor(look) -> Visitor`; nothing forbidden may have happened in any."""
+    made = []
+
+    def make(look="light"):
+        made.append(Visitor(chromium, populace, *LOOKS[look]))
+        return made[-1]
+
+    yield make
+    for window in made:
+        window.context.close()
+    assert [fault for window in made for fault in window.faults] == []
+
+
+def people_links(page):
+    return page.locator("#result_list a[href*='/change/']")
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_looks_as_it_should(visitor, populace, screenshots, look):
+    window = visitor(look)
+    window.go("/")
+
+    def keep(name):
+        window.page.screenshot(path=screenshots / f"{name}-{look}.png")
+        assert not window.overflows()
+
+    keep("sign-in")
+    window.sign_in(populace)
+    keep("people")
+    assert people_links(window.page).count() == 50
+    people_links(window.page).first.click()
+    window.page.wait_for_url("**/change/")
+    window.settle()
+    assert window.page.get_by_text("Last events").is_visible()
+    window.page.screenshot(path=screenshots / f"person-{look}-whole.png", full_page=True)
+    keep("person")
+    window.go("/console/groups/group/")
+    keep("groups")
+    window.go("/console/events/")
+    assert window.page.locator("time").count() == 50
+    keep("events")
+    window.go("/console/users/user/?q=nobody-at-all")
+    keep("nobody")
+
+
+def test_a_wrong_password_is_told_in_words(visitor, screenshots):
+    window = visitor()
+    window.go("/")
+    window.page.get_by_label("E-mail or user name").fill("admin")
+    window.page.get_by_label("Password").fill("not this one")
+    window.page.get_by_role("button", name="Log in").click()
+    window.page.get_by_text("No console opens with this").wait_for()
+    window.page.screenshot(path=screenshots / "sign-in-refused.png")
+
+
+def test_pages_lead_on_and_back(visitor, populace):
+    window = visitor()
+    window.sign_in(populace)
+    first = people_links(window.page).all_inner_texts()
+    window.page.get_by_role("link", name="Next").click()
+    window.page.wait_for_url(re.compile("after="))
+    assert people_links(window.page).all_inner_texts() != first
+    window.page.get_by_role("link", name="Previous").click()
+    window.page.wait_for_url(re.compile("before="))
+    assert people_links(window.page).all_inner_texts() == first
+
+
+def test_a_person_is_deactivated_and_activated_by_a_button(visitor, populace, screenshots):
+    window = visitor()
+    window.sign_in(populace)
+    people_links(window.page).nth(3).click()
+    window.page.get_by_role("button", name="Deactivate").click()
+    window.page.get_by_text("is refused").wait_for()
+    window.page.screenshot(path=screenshots / "deactivated.png")
+    window.page.get_by_role("button", name="Activate", exact=True).click()
+    window.page.get_by_text("may sign in again").wait_for()
+    assert window.page.get_by_role("button", name="Deactivate").is_visible()
+
+
+def test_what_people_call_themselves_stays_text(visitor, populace, screenshots):
+    """A55. Guard: Django's autoescape, and populace/console/texts.py:isolated."""
+    with populace.client() as api:
+        made = api.post("/users", json=EVIL)
+        assert made.status_code == 201, made.text
+        person = made.json()
+    window = visitor()
+    window.sign_in(populace)
+    for path in (
+        "users/user/",
+        "users/user/?q=eve",
+        "users/user/?q=%22%27%3E%3Cscript%3Ealert(6)%3C/script%3E",
+        f"users/user/{person['id']}/change/",
+        f"events/?subject={person['id']}",
+        "events/?action=%22%27%3E%3Cscript%3Ealert(7)%3C/script%3E",
+    ):
+        window.go(f"/console/{path}")
+        assert "49" not in window.page.locator("#content").inner_text().replace(person["id"], "")
+    window.go(f"/console/users/user/{person['id']}/change/")
+    window.page.screenshot(path=screenshots / "evil.png", full_page=True)
+    assert window.page.get_by_text(EVIL["first_name"]).first.is_visible()
