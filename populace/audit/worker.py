@@ -15,8 +15,9 @@ from populace.audit.dispatch import dispatch
 from populace.audit.models import Counter, Event, Outbox
 from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.partitions import ensure_month_partitions, missing_months
+from populace.infra.tasks.chores import CHORES
 from populace.infra.tasks.models import TaskRow
-from populace.infra.tasks.queue import LANES, Lost, claim, delete_done, hand_back
+from populace.infra.tasks.queue import LANES, Lost, claim, hand_back
 from populace.infra.tasks.run import run
 from populace.infra.telemetry import metrics
 
@@ -104,7 +105,8 @@ def chores() -> bool:
 
     What the database refuses is logged and tried again in the next round: no task waits for upkeep.
     """
-    return _tried(_make_partitions) | _tried(delete_done)
+    more = [_tried(chore) for chore in (_make_partitions, *CHORES)]
+    return any(more)
 
 
 def _make_partitions() -> bool:

@@ -1,5 +1,6 @@
 """/api/v1/tokens: the secret is shown once, when a token is made."""
 
+import json
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from populace.api.authentication import actor_of, folded
 from populace.api.lists import ListView, Read
 from populace.api.paging import Asked, refused
 from populace.api.problems import Fault, Problem
+from populace.api.receipts import Kept
 from populace.api.views import JSON, DocumentView, LeanView, body_or_nothing, refuse_body, uuid_or_404, uuid_or_none
 from populace.credentials.actions import OVERLAP, create_token, revoke_token, rotate_token
 from populace.credentials.documents import NEW, ROTATION, TOKEN_FIELDS
@@ -24,6 +26,7 @@ class Tokens(ListView):
     """The collection: everybody's, or with `owner` one person's; without the revoked ones."""
 
     scopes = {"GET": READ, "POST": WRITE}
+    success, shows = {"POST": 201}, TOKEN
     path, members = "/api/v1/tokens", TOKEN_FIELDS
     parameters = ("owner",)
 
@@ -52,6 +55,10 @@ class Tokens(ListView):
         )
         return _made(*made)
 
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the token without its secret, which cannot be had again."""
+        return _new(self.again(kept), kept.subject_id, None)
+
 
 class TokenView(DocumentView):
     """One token."""
@@ -77,6 +84,7 @@ class TokenRotation(LeanView):
     """A token's successor."""
 
     scopes = {"POST": WRITE}
+    success, shows = {"POST": 201}, TOKEN
 
     def post(self, request: Request, id: str) -> HttpResponse:
         """Make it: 201 as for a new token. `overlap`: seconds that the old one works on, 24 hours unless said."""
@@ -84,9 +92,15 @@ class TokenRotation(LeanView):
         seconds = ROTATION.run_validation(body_or_nothing(request)).get("overlap", OVERLAP.total_seconds())
         return _made(*rotate_token(key, by=actor_of(request), overlap=timedelta(seconds=seconds)))
 
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the token without its secret, which cannot be had again."""
+        return _new(self.again(kept), kept.subject_id, None)
+
 
 def _made(token: ApiToken, secret: str) -> HttpResponse:
-    document = TOKEN.one(id=token.id) or b"{}"
-    response = HttpResponse(document[:-1] + f', "secret": "{secret}"}}'.encode(), content_type=JSON, status=201)
-    response.headers["Location"] = f"/api/v1/tokens/{token.id}"
-    return response
+    return _new(TOKEN.one(id=token.id) or b"{}", token.id, secret)
+
+
+def _new(document: bytes, key: UUID, secret: str | None) -> HttpResponse:
+    body = document[:-1] + f', "secret": {json.dumps(secret)}}}'.encode()
+    return HttpResponse(body, content_type=JSON, status=201, headers={"Location": f"/api/v1/tokens/{key}"})

@@ -5,8 +5,12 @@ class CredentialsConfig(AppConfig):
     name = "populace.credentials"
 
     def ready(self) -> None:
-        """Have a person's tokens removed with the person."""
+        """Have a person's tokens removed with the person, and bare digests looked for now and then."""
         from populace.credentials.models import ApiToken
+        from populace.credentials.tasks import look_for_digests
+        from populace.infra.tasks.chores import CHORES
         from populace.users.erasure import ERASED, rows_of
 
         ERASED[ApiToken] = rows_of(ApiToken)
+        if look_for_digests not in CHORES:
+            CHORES.append(look_for_digests)

@@ -18,3 +18,11 @@ NAME_MAX = 200  # characters of a token's name
 
 class NameTooLong(ValueError):
     """A token's name has more than NAME_MAX characters, or holds what cannot be stored."""
+
+
+class HashUnknown(ValueError):
+    """A finished hash is of no kind we check, or not whole."""
+
+
+class HashTooCostly(ValueError):
+    """Checking a password against this hash would take too much time or memory: the cost stands in the hash."""

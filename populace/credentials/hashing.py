@@ -19,7 +19,9 @@ from typing import IO
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 
-from populace.credentials.hashers import Argon2Hasher
+from populace.credentials.errors import HashTooCostly, HashUnknown
+from populace.credentials.fast_hashers import is_bare, wrapped
+from populace.credentials.hashers import Checked
 from populace.infra.telemetry.metrics import HASHING_BUSY
 
 SLOTS = max(1, (os.cpu_count() or 1) - 1)
@@ -49,6 +51,15 @@ class PasswordRefused(ValueError):
 
 def check_policy(raw: str, *, username: str = "") -> None:
     """Raise PasswordRefused unless `raw` may become somebody's password. Cheap: asked before any hashing."""
+    check_checkable(raw)
+    if len(raw) < SHORTEST_CHARACTERS:
+        raise PasswordRefused("password_too_short", f"At least {SHORTEST_CHARACTERS} characters.")
+    if username and username.casefold() in raw.casefold():
+        raise PasswordRefused("password_contains_username", "Must not contain the user name.")
+
+
+def check_checkable(raw: str) -> None:
+    """Raise PasswordRefused unless a sign-in could give `raw`, whatever the policy says of it. Cheap."""
     try:
         size = len(raw.encode())
     except UnicodeEncodeError:  # a lone surrogate
@@ -57,10 +68,6 @@ def check_policy(raw: str, *, username: str = "") -> None:
         raise PasswordRefused(
             "password_too_long", f"At most {LONGEST_CHARACTERS} characters and {LONGEST_BYTES} bytes."
         )
-    if len(raw) < SHORTEST_CHARACTERS:
-        raise PasswordRefused("password_too_short", f"At least {SHORTEST_CHARACTERS} characters.")
-    if username and username.casefold() in raw.casefold():
-        raise PasswordRefused("password_contains_username", "Must not contain the user name.")
 
 
 def hash_password(raw: str) -> str:
@@ -70,20 +77,39 @@ def hash_password(raw: str) -> str:
 
 def verify_password(raw: str, encoded: str) -> bool:
     """Tell whether `raw` is the password of `encoded`; False for "!" and what no hasher knows. Raises HashingBusy."""
-    if not is_known_hash(encoded) or len(raw) > LONGEST_CHARACTERS:
+    try:
+        check_checkable(raw)
+        check_hash(encoded)
+    except (PasswordRefused, HashUnknown, HashTooCostly):
         return False
     return _in_slot(lambda: check_password(raw, encoded))
 
 
+def sealed(stored: str) -> str:
+    """Return a finished hash as it may stay: a bare digest is wrapped in Argon2id, in a slot. Raises HashingBusy."""
+    return _in_slot(lambda: wrapped(stored)) if is_bare(stored) else stored
+
+
 def is_known_hash(encoded: str) -> bool:
-    """Tell whether `encoded` is complete, made by one of PASSWORD_HASHERS and affordable to check."""
-    if len(encoded) > LONGEST_HASH:
+    """Tell whether `encoded` is whole, made by one of PASSWORD_HASHERS and affordable to check."""
+    try:
+        check_hash(encoded)
+    except (HashUnknown, HashTooCostly):
         return False
+    return True
+
+
+def check_hash(encoded: str) -> None:
+    """Raise HashUnknown unless `encoded` may be stored and checked, HashTooCostly where only its cost forbids it."""
+    if len(encoded) > LONGEST_HASH:
+        raise HashUnknown
     try:
         hasher = identify_hasher(encoded)
-        return isinstance(hasher, Argon2Hasher) and hasher.is_affordable(encoded)
-    except Exception:  # hashers raise whatever their parsing raises: no hash, whichever it is
-        return False
+    except ValueError:
+        raise HashUnknown from None
+    if not isinstance(hasher, Checked):
+        raise HashUnknown
+    hasher.check(encoded)
 
 
 def _in_slot[T](work: Callable[[], T]) -> T:

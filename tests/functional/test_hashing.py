@@ -126,7 +126,7 @@ def test_hashing_steps_back_behind_everything_else():
     ],
 )
 def test_a_hash_nobody_could_sign_in_with_is_unknown(encoded):
-    """populace/credentials/hashers.py:Argon2Hasher.is_affordable"""
+    """populace/credentials/hashers.py:Argon2Hasher.check"""
     assert not is_known_hash(encoded)
 
 
@@ -144,8 +144,8 @@ def test_an_overlong_password_is_wrong_without_hashing(monkeypatch):
 
 @pytest.mark.django_db
 def test_a_hash_too_long_for_its_column_is_refused(client):
-    """populace/credentials/hashing.py:is_known_hash"""
+    """populace/credentials/hashing.py:check_hash"""
     encoded = "argon2$argon2id$v=19$m=19456,t=2,p=1$" + "c" * 800 + "$aGFzaGhhc2hoYXNoaGFzaA"
     response = client.post("/api/v1/users", {"email": "long@example.com", "password_hash": encoded})
     assert response.status_code == 400
-    assert response.json()["errors"][0]["code"] == "unknown_hash"
+    assert response.json()["errors"][0]["code"] == "hash_unknown"

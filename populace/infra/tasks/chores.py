@@ -1,0 +1,8 @@
+"""Upkeep that a worker does from time to time."""
+
+from collections.abc import Callable
+
+from populace.infra.tasks.queue import delete_done
+
+CHORES: list[Callable[[], bool]] = [delete_done]
+"""Each deletes some of what is over and tells whether there is more. Apps add theirs in `AppConfig.ready()`."""
