@@ -1,45 +1,100 @@
-"""The bad rows of an import, in a CSV file beside it."""
+"""The bad rows of an import as they were sent, in a file beside it that can be mended and imported in its turn."""
 
 import contextlib
 import csv
+import io
+import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-HEADER = ("row", "code", "reason")
+from populace.bulk.formats.csv import Header, header
+from populace.bulk.formats.fields import TOLD
+from populace.bulk.rows import Row
+
+type Told = tuple[int, str, str]
+"""Number of the row, code and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a file of bad rows is written."""
+
+    suffix: str
+    line: Callable[[Told, Any], str]  # of what is told of a row, and the row as sent
+    head: str = ""
+    between: str = "\n"
+    foot: str = "\n"
+
+
+def layout_of(file_format: str, path: Path) -> Layout:
+    """Return the layout in which the format's own reader takes the rows back."""
+    if file_format == "csv":
+        return _csv(header(path))
+    if file_format == "keycloak":
+        return Layout("json", _object, head='{"users": [\n', between=",\n", foot="\n]}\n")
+    return Layout("jsonl", _object)
+
+
+def _csv(first: Header) -> Layout:
+    """Put what is told before the row's own cells: those of a bad row may be too many or too few."""
+
+    def line(told: tuple[Any, ...], sent: Any) -> str:
+        text = io.StringIO()
+        csv.writer(text, delimiter=first.delimiter, lineterminator="").writerow([*told, *(sent or ())])
+        return text.getvalue()
+
+    return Layout("csv", line, head=line(TOLD, first.cells) + "\n")
+
+
+def _object(told: Told, sent: Any) -> str:
+    told_of = dict(zip(TOLD, told, strict=True))
+    # Escaped: what is not UTF-8 in the row could not be written.
+    return json.dumps((sent if isinstance(sent, dict) else {"sent": sent}) | told_of)
 
 
 class ErrorFile(contextlib.AbstractContextManager["ErrorFile", None]):
-    """`NAME.errors.csv`: made with the first bad row, readable by the owner alone; that of an earlier try is removed.
+    """`NAME.errors.SUFFIX`: made with the first bad row, readable by the owner alone; an earlier one is removed.
 
     In a folder that cannot be written to, `written` stays None and the result alone tells the rows.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path.with_name(f"{path.name}.errors.csv")
+    def __init__(self, path: Path, file_format: str) -> None:
+        self._source, self._format = path, file_format
+        self._layout: Layout | None = None
         self._file: IO[str] | None = None
-        self._impossible = False
         self.written: Path | None = None
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
+        for suffix in ("csv", "json", "jsonl"):
+            with contextlib.suppress(OSError):
+                self._path(suffix).unlink(missing_ok=True)
 
-    def write(self, row: int, code: str, reason: str) -> None:
+    def _path(self, suffix: str) -> Path:
+        return self._source.with_name(f"{self._source.name}.errors.{suffix}")
+
+    def write(self, row: Row, code: str, reason: str) -> None:
         """Add a bad row."""
-        if self._file is None and not self._impossible:
-            self._open()
+        if self._layout is None:
+            self._layout = layout_of(self._format, self._source)
+            self._open(self._layout)
+        elif self._file:
+            self._file.write(self._layout.between)
         if self._file:
-            csv.writer(self._file).writerow((row, code, reason))
+            self._file.write(self._layout.line((row.number, code, reason), row.sent))
 
-    def _open(self) -> None:
+    def _open(self, layout: Layout) -> None:
+        path = self._path(layout.suffix)
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError:
-            self._impossible = True
             return
-        self._file = open(descriptor, "w", newline="", encoding="utf-8")  # noqa: SIM115 (closed by __exit__)
-        self.written = self._path
-        csv.writer(self._file).writerow(HEADER)
+        # As it was read: bytes that are not UTF-8 are written as they were.
+        self._file = open(descriptor, "w", newline="", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 (closed by __exit__)
+        self._file.write(layout.head)
+        self.written = path
 
     def __exit__(self, *_: object) -> None:
-        if self._file:
+        if self._file and self._layout:
+            self._file.write(self._layout.foot)
             self._file.close()

@@ -1,7 +1,9 @@
-"""What every format makes of its file: a row to import, or a row nobody can read."""
+"""What every format makes of its file."""
 
 from dataclasses import dataclass, field
 from typing import Any
+
+from populace.users.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,18 +12,17 @@ class Row:
 
     number: int  # 1 is the first person: a header is not counted
     behind: float  # share of the file that has been read by now, 0 to 1; for progress
-    values: dict[str, Any]  # writable names of the user document
+    sent: Any = field(default=None, repr=False)  # as it stands in the file, for the error file
+    values: dict[str, Any] = field(default_factory=dict)  # writable names of the user document, `kind` among them
     password: str = field(default="", repr=False)  # plain text
-    is_active: bool = True
-    email_verified: bool = False
+    password_hash: str = field(default="", repr=False)  # as it is stored
+    is_active: bool | None = None  # None: the file does not say
+    email_verified: bool | None = None
+    groups: tuple[str, ...] = ()  # by name; what follows a slash lies below what stands before it
     left_out: frozenset[str] = frozenset()  # what the file tells of this person and stays behind, by summary name
+    faults: tuple[Invalid, ...] = ()  # what is wrong with the parts that are not in `values`
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BadRow:
-    """A row that is no person; `reason` never repeats a value."""
-
-    number: int
-    behind: float
-    code: str
-    reason: str
+def unreadable(number: int, behind: float, reason: str, sent: Any = None) -> Row:
+    """Return a row that is no person; `reason` never repeats a value."""
+    return Row(number=number, behind=behind, sent=sent, faults=(Invalid("malformed", reason),))

@@ -113,6 +113,25 @@ def import_keycloak(server: Installation, people: Sequence[dict[str, str]]) -> l
     return _imported(server, path, len(people))
 
 
+def import_jsonl(server: Installation, people: Sequence[dict[str, str]]) -> list[Outcome]:
+    path = server.var / f"people{next(_numbers)}.jsonl"
+    path.write_text("".join(f"{json.dumps(values)}\n" for values in people))
+    return _imported(server, path, len(people))
+
+
+def import_kratos(server: Installation, people: Sequence[dict[str, str]]) -> list[Outcome]:
+    identities = [
+        {
+            "external_id": values.get("external_id"),
+            "traits": {name: value for name, value in values.items() if name != "external_id"},
+        }
+        for values in people
+    ]
+    path = server.var / f"identities{next(_numbers)}.json"
+    path.write_text(json.dumps(identities))
+    return _imported(server, path, len(people))
+
+
 def _imported(server: Installation, path: Path, count: int) -> list[Outcome]:
     """Import a file in which every conflict is a bad row."""
     arguments = [POPULACE, "import", str(path), "--on-conflict", "fail", "--json"]
@@ -139,7 +158,9 @@ DOORS = [
     Door("PATCH", rest_patch),
     Door("command line", command, lambda text: "\0" not in text and bool(text)),
     Door("import CSV", import_csv, in_a_cell),
+    Door("import JSON Lines", import_jsonl, bool),
     Door("import Keycloak", import_keycloak, bool),
+    Door("import Kratos", import_kratos, bool),
 ]
 
 

@@ -4,35 +4,52 @@ import csv
 import difflib
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
+from typing import NamedTuple
 
 from populace.bulk.errors import FileRefused
-from populace.bulk.rows import BadRow, Row
+from populace.bulk.formats.fields import FLAGS, IDENTIFIERS, NEITHER, TEXTS, TOLD, stored_hash
+from populace.bulk.formats.json_stream import read_text
+from populace.bulk.rows import Row, unreadable
+from populace.users.errors import Invalid
 
 RECORD_MAX = 1 << 17  # characters; a file without line ends must not fill the memory
 RECORD_LINES_MAX = 1000  # an open quote must not take in the rest of the file
 DELIMITERS = ",;\t"
 
-IDENTIFIERS = ("email", "username", "phone", "external_id")
-TEXTS = (*IDENTIFIERS, "first_name", "last_name", "locale", "timezone", "kind")
-FLAGS = ("is_active", "email_verified")
-COLUMNS = (*TEXTS, *FLAGS, "password")
+SENT_MAX = 1000  # characters that the error file keeps of a record that could not be split into cells
+
+COLUMNS = (*TEXTS, *FLAGS, "password", "password_hash")
 ATTRIBUTE = "attributes."
 """Prefix of a column that holds a free attribute, as text."""
 
 _BOOLEANS = dict.fromkeys(("true", "1", "yes"), True) | dict.fromkeys(("false", "0", "no"), False)
-_SPELLINGS = {name.replace("_", ""): name for name in COLUMNS}
+_SPELLINGS = {name.replace("_", ""): name for name in (*COLUMNS, *TOLD)}
 
 
-def rows(path: Path) -> Iterator[Row | BadRow]:
+class Header(NamedTuple):
+    """The first record of a file: its cells as sent, and what parts them."""
+
+    cells: list[str]
+    delimiter: str
+
+
+def header(path: Path) -> Header:
+    """Return the header without what an error file adds, of a file that rows() reads."""
+    with path.open("rb") as raw:
+        lines = _Lines(read_text(raw))
+        delimiter = _delimiter(lines.peek())
+        cells = next(csv.reader(lines, delimiter=delimiter, strict=True))
+    return Header(_without_told([_column(cell.strip()) for cell in cells], cells), delimiter)
+
+
+def rows(path: Path) -> Iterator[Row]:
     """Yield each row below the header, reading as it goes; blank lines are no rows. Raises FileRefused."""
     size = max(path.stat().st_size, 1)
     with path.open("rb") as raw:
-        # What is not UTF-8 spoils its own row only.
-        text = TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        lines = _Lines(text)
+        lines = _Lines(read_text(raw))  # what is not UTF-8 spoils its own row only
         reader = csv.reader(lines, delimiter=_delimiter(lines.peek()), strict=True)
         columns = _columns(reader)
         numbers = itertools.count(1)
@@ -43,8 +60,9 @@ def rows(path: Path) -> Iterator[Row | BadRow]:
             except StopIteration:
                 return
             except (csv.Error, _TooLong):
-                reason = lines.give_up()
-                yield BadRow(number=next(numbers), behind=min(raw.tell() / size, 1), code="malformed", reason=reason)
+                reason, sent = lines.give_up()
+                behind = min(raw.tell() / size, 1)
+                yield unreadable(next(numbers), behind, reason, [sent])
                 continue
             if cells:
                 yield _row(next(numbers), min(raw.tell() / size, 1), columns, cells)
@@ -94,15 +112,16 @@ class _Lines(Iterator[str]):
         self._record.clear()
         self._size = 0
 
-    def give_up(self) -> str:
-        """Say where the record went wrong, and go on with the line behind its first."""
+    def give_up(self) -> tuple[str, str]:
+        """Say where the record went wrong and how its first line begins, and go on with the line behind that."""
+        sent = self._record[0][:SENT_MAX].rstrip("\r\n")
         last, first = self._given, self._given - len(self._record) + 1
         self._again.extendleft(reversed(self._record[1:]))
         self._given = first
         reason = f"Line {first}: quotes are out of place, or it is too long."
         if last == first:
-            return reason
-        return f"{reason} Its quote was looked for up to line {last}; line {first + 1} counts as the next row."
+            return reason, sent
+        return f"{reason} Its quote was looked for up to line {last}; line {first + 1} counts as the next row.", sent
 
 
 def _delimiter(header: str) -> str:
@@ -137,26 +156,42 @@ def _column(cell: str) -> str:
     raise FileRefused(f"unknown column{shown}: {advice}")
 
 
-def _row(number: int, behind: float, columns: Sequence[str], cells: Sequence[str]) -> Row | BadRow:
+def _without_told(columns: Sequence[str], cells: Sequence[str]) -> list[str]:
+    return [cell for place, cell in enumerate(cells) if place >= len(columns) or columns[place] not in TOLD]
+
+
+def _row(number: int, behind: float, columns: Sequence[str], cells: Sequence[str]) -> Row:
+    sent = _without_told(columns, cells)
     if len(cells) != len(columns):
-        reason = f"{len(cells)} cells under a header of {len(columns)}."
-        return BadRow(number=number, behind=behind, code="malformed", reason=reason)
+        told = len(cells) - len(sent)
+        reason = f"{len(sent)} cells under a header of {len(columns) - told}."
+        return unreadable(number, behind, reason, sent)
     given = {column: cell for column, cell in zip(columns, cells, strict=True) if cell.strip()}
     try:
-        "".join(cells).encode()
+        "".join(sent).encode()
     except UnicodeEncodeError:
-        return BadRow(number=number, behind=behind, code="malformed", reason="Not UTF-8.")
-    flags = {name: _BOOLEANS.get(given[name].strip().casefold()) for name in FLAGS if name in given}
-    if wrong := [name for name, flag in flags.items() if flag is None]:
-        return BadRow(number=number, behind=behind, code="invalid", reason=f"{wrong[0]}: Neither true nor false.")
+        return unreadable(number, behind, "Not UTF-8.", sent)
+    faults: list[Invalid] = []
     values: dict[str, object] = {name: given[name].strip() for name in TEXTS if name in given}
     if attributes := {n.removeprefix(ATTRIBUTE): v.strip() for n, v in given.items() if n.startswith(ATTRIBUTE)}:
         values["attributes"] = attributes
     return Row(
         number=number,
         behind=behind,
+        sent=sent,
         values=values,
         password=given.get("password", ""),
-        is_active=flags.get("is_active") is not False,
-        email_verified=flags.get("email_verified") is True,
+        password_hash=stored_hash(given.get("password_hash", "").strip(), faults),
+        is_active=_flag(given, "is_active", faults),
+        email_verified=_flag(given, "email_verified", faults),
+        faults=tuple(faults),
     )
+
+
+def _flag(given: Mapping[str, str], name: str, faults: list[Invalid]) -> bool | None:
+    if name not in given:
+        return None
+    said = _BOOLEANS.get(given[name].strip().casefold())
+    if said is None:
+        faults.append(Invalid("invalid", NEITHER, name))
+    return said

@@ -1,0 +1,120 @@
+"""A row of a file, checked as far as it can be without the directory."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from populace.audit.actors import Actor
+from populace.bulk.passwords import check_password
+from populace.bulk.rows import Row
+from populace.groups.batches import WRITE, check_name
+from populace.users.attributes import check, merged
+from populace.users.documents import new_values
+from populace.users.errors import Invalid
+from populace.users.identifiers import claims, email_normal
+from populace.users.models import User
+from populace.users.rows import draft
+
+
+class Came(Enum):
+    """What came of a row."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A row that may become a person, or change one; the importer says what came of it."""
+
+    row: Row
+    values: dict[str, Any] = field(default_factory=dict)  # as documents.NEW returned them
+    user: User = field(default_factory=User)  # the person that a new one would be
+    keys: dict[str, str] = field(default_factory=dict)  # of Identifier, by kind
+    faults: list[Invalid] = field(default_factory=list)
+    came: Came = Came.FAILED
+
+    def check_schema(self) -> bool:
+        """Tell whether the attributes may be somebody new's; else the row is refused."""
+        faults = _attempt(check, self.user.attributes)
+        if faults:
+            self.refuse(*faults)
+        return not faults
+
+    def refuse(self, *faults: Invalid) -> None:
+        """Say that nothing comes of the row, and why."""
+        self.faults += faults
+        self.came = Came.FAILED
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """The code of the first fault, and all of them in words."""
+        words = (f"{fault.field}: {fault.detail}" if fault.field else fault.detail for fault in self.faults)
+        return self.faults[0].code, " ".join(words)
+
+
+def candidate(row: Row, *, by: Actor) -> Candidate:
+    """Return the row with all its faults, or with the person it would be."""
+    found = Candidate(row)
+    found.refuse(*row.faults)
+    if row.values or not row.faults:
+        found.refuse(*_faults_apart(row, by), *_attempt(_fill, found, row))
+    return found
+
+
+def _fill(found: Candidate, row: Row) -> None:
+    found.values = new_values(_without_twin(row.values))
+    given = {name: value for name, value in found.values.items() if name != "kind"}
+    user = draft(
+        # As a later import would merge them: what is null is not there.
+        given | {"attributes": merged({}, given.get("attributes"))},
+        kind=found.values.get("kind", User.PERSON),
+        password=row.password_hash or "!",
+        is_active=row.is_active is not False,
+        email_verified=row.email_verified is True,
+    )
+    held = claims(user)
+    if not held:
+        raise Invalid("no_identifier", "No user name, e-mail, phone or external id.")
+    found.user, found.keys = user, {claim.key.partition(":")[0]: claim.key for claim in held}
+
+
+def _faults_apart(row: Row, by: Actor) -> Iterator[Invalid]:
+    """Yield what is wrong with what is no part of the user document."""
+    if row.password and row.password_hash:
+        yield Invalid("invalid", "Either a password or a hash.", "password")
+    yield from _attempt(check_password, row.password)
+    if row.groups and WRITE not in by.permissions:
+        yield Invalid("forbidden", f"Needs {WRITE}.", "groups")
+    for name in row.groups:
+        yield from _attempt(check_name, name)
+
+
+def _attempt(work: Callable[..., None], *values: Any) -> Sequence[Invalid]:
+    """Return the faults that work on these values raises."""
+    try:
+        work(*values)
+    except Invalid as invalid:
+        return [invalid, *invalid.more]
+    return ()
+
+
+def _without_twin(values: dict[str, Any]) -> dict[str, Any]:
+    """Drop a user name that is the row's own e-mail: other systems fill one from the other, and ours holds no @."""
+    username, email = values.get("username"), values.get("email")
+    if not (isinstance(username, str) and isinstance(email, str)):
+        return values
+    try:
+        same = email_normal(username) == email_normal(email)
+    except Invalid:
+        same = False
+    return {name: value for name, value in values.items() if name != "username"} if same else values
+
+
+def keys_of(candidates: Iterable[Candidate]) -> set[str]:
+    """Return every identifier that these rows name."""
+    return {key for one in candidates for key in one.keys.values()}

@@ -1,0 +1,41 @@
+"""What the formats have in common: names of columns, and what an error file adds to a row."""
+
+from typing import Any
+
+from populace.credentials.foreign import adopted
+from populace.users.errors import Invalid
+
+IDENTIFIERS = ("email", "username", "phone", "external_id")
+TEXTS = (*IDENTIFIERS, "first_name", "last_name", "locale", "timezone", "kind")
+FLAGS = ("is_active", "email_verified")
+TOLD = ("row", "code", "reason")
+"""What an error file adds to the row as it was sent; passed over when the mended file comes back."""
+
+NEITHER = "Neither true nor false."
+
+
+def flag(value: Any, name: str, faults: list[Invalid]) -> bool | None:
+    """Return true, false, or None for what is not said; anything else is a fault."""
+    if value is None or isinstance(value, bool):
+        return value
+    faults.append(Invalid("invalid", NEITHER, name))
+    return None
+
+
+def secret(value: Any, name: str, faults: list[Invalid]) -> str:
+    """Return a text, "" for none; anything else is a fault."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    faults.append(Invalid("invalid", "Must be text.", name))
+    return ""
+
+
+def stored_hash(raw: str, faults: list[Invalid]) -> str:
+    """Return a hash of another system as it is stored here, "" for none; one that cannot be taken is a fault."""
+    if not raw:
+        return ""
+    try:
+        return adopted(raw)
+    except Invalid as refused:
+        faults.append(refused)
+        return ""

@@ -1,0 +1,141 @@
+"""Identities of Ory Kratos: a list as its admin API gives it, a line each, or the body of its own batch import.
+
+Fields: https://www.ory.sh/docs/kratos/reference/api (Identity, patchIdentitiesBody).
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from populace.bulk.errors import FileRefused
+from populace.bulk.formats import lines
+from populace.bulk.formats.fields import TOLD, secret, stored_hash
+from populace.bulk.formats.json_stream import DECODER, JsonStream, NotJson
+from populace.bulk.rows import Row, unreadable
+from populace.users.errors import Invalid
+
+WHAT = "an identity as Kratos writes one"
+
+TRAITS = {
+    "email": "email",
+    "username": "username",
+    "phone": "phone",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "given_name": "first_name",
+    "family_name": "last_name",
+    "locale": "locale",
+    "timezone": "timezone",
+}
+"""Traits are named by each installation's own schema; these names are usual, any other becomes an attribute."""
+
+NAME = {"first": "first_name", "last": "last_name"}  # parts of the trait `name` of Kratos' own examples
+SECOND_FACTORS = {"totp", "webauthn", "passkey", "lookup_secret"}
+LEFT_OUT = {
+    "metadata_public": "metadata_not_imported",
+    "metadata_admin": "metadata_not_imported",
+    "created_at": "created_not_kept",
+}
+STATES = {"active": True, "inactive": False}
+
+
+def rows(path: Path) -> Iterator[Row]:
+    """Yield each identity. Raises FileRefused, also where there is none."""
+    found = lines.rows(path, _row, WHAT) if _has_lines(path) else _listed(path)
+    first = next(found, None)
+    if first is None:
+        raise FileRefused("holds no identities")
+    yield first
+    yield from found
+
+
+def _has_lines(path: Path) -> bool:
+    with path.open("rb") as file:
+        line = file.readline(lines.LINE_MAX)
+    with suppress(ValueError, RecursionError):
+        value = DECODER.decode(line.decode("utf-8-sig").strip())
+        return isinstance(value, dict) and "identities" not in value
+    return False
+
+
+def _listed(path: Path) -> Iterator[Row]:
+    number = 0
+    with JsonStream(path) as stream:
+        try:
+            for _ in _identities(stream):
+                sent = stream.value()
+                number += 1
+                yield lines.read_row(number, stream.behind, sent, _row, WHAT)
+        except NotJson:
+            if not number:
+                raise FileRefused("is not JSON, or has no list of identities") from None
+            yield unreadable(number + 1, 1, "Not JSON from here on: nothing below was read.")
+
+
+def _identities(stream: JsonStream) -> Iterator[None]:
+    """Step to each identity. Raises NotJson, also where there is no list of them."""
+    if stream.peek() == "[":
+        yield from stream.elements()
+        return
+    for name in stream.members():
+        if name == "identities":
+            yield from stream.elements()
+        else:
+            stream.skip()
+
+
+def _row(number: int, behind: float, sent: dict[str, Any]) -> Row:
+    identity = sent.get("create", sent)
+    identity = {name: value for name, value in identity.items() if name not in TOLD}
+    faults: list[Invalid] = []
+    values = _values(identity["traits"])
+    if external_id := identity.get("external_id") or identity.get("id"):
+        values["external_id"] = external_id
+    credentials = identity.get("credentials") or {}
+    password = (credentials.get("password") or {}).get("config") or {}
+    return Row(
+        number=number,
+        behind=behind,
+        sent=sent,
+        values=values,
+        is_active=STATES[identity["state"]] if identity.get("state") else None,
+        email_verified=_verified(identity.get("verifiable_addresses") or [], values.get("email")),
+        password=secret(password.get("password"), "password", faults),
+        password_hash=stored_hash(secret(password.get("hashed_password"), "password_hash", faults), faults),
+        left_out=_left_out(identity, credentials),
+        faults=tuple(faults),
+    )
+
+
+def _values(traits: dict[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    name = traits.get("name")
+    parts = name if isinstance(name, dict) and set(name) <= set(NAME) else {}
+    for trait, value in traits.items():
+        if trait in TRAITS and isinstance(value, str):
+            values.setdefault(TRAITS[trait], value)
+        elif not (trait == "name" and parts) and value is not None:
+            others[trait] = value
+    values |= {NAME[part]: text for part, text in parts.items() if text}
+    return values | ({"attributes": others} if others else {})
+
+
+def _verified(addresses: list[dict[str, Any]], email: Any) -> bool | None:
+    """Tell whether the identity's e-mail is verified; None where nothing is said about it."""
+    told = [
+        address.get("verified") is True
+        for address in addresses
+        if isinstance(email, str) and str(address.get("value")).casefold() == email.casefold()
+    ]
+    return any(told) if told else None
+
+
+def _left_out(identity: dict[str, Any], credentials: dict[str, Any]) -> frozenset[str]:
+    names = {ours for theirs, ours in LEFT_OUT.items() if identity.get(theirs)}
+    if credentials.get("oidc"):
+        names.add("federated_identities_not_imported")
+    if SECOND_FACTORS & {name for name, credential in credentials.items() if credential}:
+        names.add("second_factor_not_imported")
+    return frozenset(names)
