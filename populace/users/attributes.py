@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from populace.users import attributes_kept
 from populace.users.errors import Invalid
 
 SIZE_MAX = 16 << 10  # bytes of compact JSON in UTF-8
@@ -32,7 +33,17 @@ def checked(value: Any) -> dict[str, Any]:
         if isinstance(leaf, int | float) and not _is_portable(leaf):
             raise Invalid("invalid", "A number is too large or too small.", "attributes")
         fractions = fractions or isinstance(leaf, float)
-    return json.loads(text, parse_float=_shortest) if fractions else value
+    return json.loads(text, parse_float=shortest) if fractions else value
+
+
+def check(attributes: Mapping[str, Any]) -> None:
+    """Raise Invalid with every fault of a person's whole attributes, unless the stored schema allows them.
+
+    Each fault names its place: `attributes/department`. For verbs, behind `checked`: once for whoever is made, and
+    whenever attributes change. What is already so stays until then, whatever the schema has become.
+    """
+    if schema := attributes_kept.current().compiled:
+        schema.check(attributes, "attributes")
 
 
 def _is_portable(number: float) -> bool:
@@ -42,7 +53,8 @@ def _is_portable(number: float) -> bool:
     return number == 0 or 1e-15 <= abs(number) < 1 << 53
 
 
-def _shortest(text: str) -> float:
+def shortest(text: str) -> float:
+    """Return a number, whole where it has no fraction."""
     number = float(text)
     return int(number) if number.is_integer() else number
 
