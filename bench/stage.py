@@ -68,6 +68,7 @@ class Stage:
                 "DJANGO_SETTINGS_MODULE": "config.settings",
                 "POPULACE_MODE": "local",
                 "POPULACE_SECRET_KEY": "bench",
+                "POPULACE_RATE_LIMIT": "0",
                 "POPULACE_VAR_DIR": str(self.folder / "var"),
                 "EMAIL_URL": f"file://{self.folder}/mail",
                 "PORT": str(port),

@@ -50,6 +50,8 @@ INSTALLED_APPS = [
     "populace.groups",
     "populace.credentials",
     "populace.logins",
+    "populace.api",
+    "drf_spectacular_sidecar",  # static files alone
 ]
 # All of it, for every path. What pages for browsers need besides, console/browser.py brings.
 MIDDLEWARE = ["populace.api.middleware.ApiMiddleware"]
@@ -83,7 +85,16 @@ AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["populace.logins.backends.PasswordBackend"]
 # auth.W004: uniqueness lives in Identifier. admin.E408 to E410: that middleware runs in console/browser.py.
 SILENCED_SYSTEM_CHECKS = ["auth.W004", "admin.E408", "admin.E409", "admin.E410"]
-PASSWORD_HASHERS = ["populace.credentials.hashers.Argon2Hasher"]
+PASSWORD_HASHERS = [  # the first makes ours, the others check what imports bring
+    "populace.credentials.hashers.Argon2Hasher",
+    "populace.credentials.fast_hashers.WrappedHasher",
+    "populace.credentials.fast_hashers.FastHasher",
+    "populace.credentials.hashers.BcryptHasher",
+    "populace.credentials.hashers.BcryptSha256Hasher",
+    "populace.credentials.derived_hashers.Pbkdf2Hasher",
+    "populace.credentials.derived_hashers.ScryptHasher",
+    "populace.credentials.derived_hashers.FirescryptHasher",
+]
 
 # Databases
 
@@ -154,6 +165,7 @@ UNFOLD = {
 WEB_PROCESSES = env.integer("POPULACE_WEB_PROCESSES", min(os.cpu_count() or 1, 256), 1, 256)
 HASH_WAITING = env.integer("POPULACE_HASH_WAITING", 2, 0, 64)  # requests of one process that may wait for a hash slot
 WEB_THREADS = env.integer("POPULACE_WEB_THREADS", 2 + HASH_WAITING, 1, 64)
+RATE_LIMIT = env.integer("POPULACE_RATE_LIMIT", 100, 0, 1_000_000)  # API calls a second and person; 0: no limit
 
 # Telemetry
 

@@ -1,4 +1,4 @@
-"""Who is asking, by a bearer token (RFC 6750 section 2.1), and what that person may do by this token.
+"""Who is asking, by a bearer token (RFC 6750 section 2.1), what that person may do by this token, and how often.
 
 Cookies and tokens in queries or forms are not looked at. A token is valid while it has neither expired nor been
 revoked and its owner exists and is active. That, and what the owner's roles permit, is asked anew in every request, in
@@ -8,6 +8,9 @@ request on in every process.
 
 from functools import lru_cache
 from ipaddress import ip_address
+from math import ceil
+from threading import Lock
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -125,6 +128,46 @@ def require(request: Request, permission: str) -> None:
     if permission in principal.held:
         raise Problem("scope", f"This call needs a token with scope {permission}.")
     raise Problem("forbidden", f"This call needs a role with permission {permission}.")
+
+
+BURST_S = 10
+"""Seconds that a caller may have been silent for and then make up at once."""
+
+CALLERS_MAX = 20_000
+"""Callers whose buckets a process remembers, some 3 MB; beyond them the longest silent one finds a full one again."""
+
+
+class Quota:
+    """How often callers may ask this process: a bucket of BURST_S times `rate` requests each, refilled by `rate` a
+    second. `policy` and what `take` returns are as draft-ietf-httpapi-ratelimit-headers-10 writes them.
+
+    Kept of a bucket is one number: when it will be full again.
+    """
+
+    def __init__(self, rate: float, *, callers: int = CALLERS_MAX) -> None:
+        self.size = max(1, int(rate * BURST_S))
+        self.step, self.span = 1 / rate, self.size / rate
+        self.policy = f'"default";q={self.size};w={ceil(self.span)}'
+        self.callers, self.full_at, self.lock = callers, dict[bytes, float](), Lock()
+
+    def take(self, caller: bytes, at: float | None = None) -> tuple[str, int]:
+        """Take one request of the caller's; return what is left, and 0, or if none was, in how many seconds one is."""
+        now = monotonic() if at is None else at
+        with self.lock:
+            full_at = max(self.full_at.pop(caller, now), now)
+            free = now + self.span - full_at  # seconds' worth of requests
+            taken = free >= self.step - 1e-6  # floats
+            self.full_at[caller] = full_at = full_at + self.step if taken else full_at
+            if len(self.full_at) > self.callers:
+                del self.full_at[next(iter(self.full_at))]
+        if not taken:
+            seconds = max(1, ceil(self.step - free))
+            return f'"default";r=0;t={seconds}', seconds
+        return f'"default";r={int((free - self.step) / self.step + 1e-3)};t={ceil(full_at - now)}', 0
+
+
+QUOTA = Quota(settings.RATE_LIMIT / settings.WEB_PROCESSES) if settings.RATE_LIMIT else None
+"""This process's share of what a person may ask, by all their tokens together; None: no limit."""
 
 
 def actor_of(request: Request) -> Actor:

@@ -1,7 +1,6 @@
 """What orchestrators and Prometheus ask."""
 
 import json
-from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection
@@ -10,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from rest_framework.request import Request
 
-from populace.api.problems import KINDS, Problem
-from populace.api.views import JSON, LeanView
+from populace.api.problems import Problem, only_read
+from populace.api.views import JSON, InternalView
 from populace.audit.models import Event
 from populace.infra.db.partitions import missing_months
 from populace.infra.telemetry.scrape import exposition
@@ -21,7 +20,7 @@ _migrated = False  # once true it stays so: a process never outlives a migration
 
 def livez(request: HttpRequest) -> HttpResponse:
     """Answer 200 while this process serves at all; whatever else is wrong, a restart would not help."""
-    return _probe(request) or HttpResponse(b'{"status":"ok"}', content_type=JSON)
+    return only_read(request) or HttpResponse(b'{"status":"ok"}', content_type=JSON)
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
@@ -29,7 +28,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
     `degraded`: everything is served, but somebody should look.
     """
-    if refused := _probe(request):
+    if refused := only_read(request):
         return refused
     try:
         if not _is_migrated():
@@ -43,12 +42,6 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return HttpResponse(b'{"status":"ok"}', content_type=JSON)
 
 
-def _probe(request: HttpRequest) -> HttpResponse | None:
-    if request.method in ("GET", "HEAD"):
-        return None
-    return Problem("method_not_allowed", headers={"Allow": "GET, HEAD"}).reply(request)
-
-
 def _is_migrated() -> bool:
     global _migrated
     with connection.cursor() as cursor:
@@ -59,24 +52,9 @@ def _is_migrated() -> bool:
     return _migrated
 
 
-class Metrics(LeanView):
-    """All processes of this machine in one scrape; open in local mode only."""
-
-    scopes = {"GET": "metrics:read"}
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Let everybody in where the server listens on loopback alone."""
-        if not settings.LOCAL:
-            super().initial(request, *args, **kwargs)
+class Metrics(InternalView):
+    """All processes of this machine in one scrape."""
 
     def get(self, request: Request) -> HttpResponse:
         """Return the metrics in Prometheus' text format."""
         return HttpResponse(exposition(settings.METRICS_DIR), content_type=CONTENT_TYPE_PLAIN_0_0_4)
-
-
-def problem_page(request: HttpRequest, code: str) -> HttpResponse:
-    """Return what a problem's `type` names: the code in words."""
-    if (kind := KINDS.get(code)) is None:
-        return Problem("not_found").reply(request)
-    text = f"{kind.title} ({code}, status {kind.status})\n\n{kind.page}\n"
-    return _probe(request) or HttpResponse(text, content_type="text/plain; charset=utf-8")

@@ -44,6 +44,7 @@ def body_of(request: HttpRequest) -> bytes:
         body: bytes = request.META["wsgi.input"].read(limit + 1)
         if len(body) > limit:
             raise Problem("too_large")
+        request.body_is_read = True  # type: ignore[attr-defined]  # for the middleware; Django knows of its own reads
         return body
     if length.isdecimal() and int(length) > limit:
         raise Problem("too_large")

@@ -16,6 +16,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
+from populace.api.kinds import KINDS
 from populace.credentials.errors import ExceedsToken, TokenNotFound
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
@@ -33,65 +34,6 @@ from populace.users.errors import (
 )
 
 log = structlog.get_logger(__name__)
-
-
-class Kind(NamedTuple):
-    """What a code means: the status it goes with, its title, and the text of its page."""
-
-    status: int
-    title: str
-    page: str
-
-
-KINDS = {
-    "malformed": Kind(400, "Malformed request", "The request could not be read. Nothing was done."),
-    "duplicate_key": Kind(400, "Duplicate key", "An object in the body names a key twice, so what was meant is open."),
-    "invalid": Kind(400, "Invalid values", "`errors` lists each value that was refused: where it stands and why."),
-    "unknown_parameter": Kind(
-        400, "Unknown parameter", "The query names a parameter, an order or a field that this path does not know."
-    ),
-    "too_many": Kind(400, "Too many", "More values than this path takes at once."),
-    "invalid_cursor": Kind(
-        400,
-        "Invalid cursor",
-        "Follow `next` and `previous` as they come: a cursor is good for one caller and one list.",
-    ),
-    "order_not_served": Kind(
-        400,
-        "Order not served",
-        "No index serves these filters in this order. `detail` names the orders that are served.",
-    ),
-    "not_indexed": Kind(
-        400, "Not indexed", "People are not listed by this attribute: nothing would find them quickly."
-    ),
-    "invalid_host": Kind(400, "Unknown host", "The Host header is not the public URL's. See POPULACE_PUBLIC_URL."),
-    "unauthenticated": Kind(401, "Not authenticated", "A valid token is needed: `Authorization: Bearer pop_…`."),
-    "forbidden": Kind(
-        403, "Forbidden", "The caller's roles do not permit this, or the other person holds a right that they lack."
-    ),
-    "scope": Kind(403, "Scope missing", "The caller's roles permit this, but the token lacks the scope for it."),
-    "not_found": Kind(404, "Not found", "Nothing is here (any more)."),
-    "method_not_allowed": Kind(405, "Method not allowed", "`Allow` lists the methods of this path."),
-    "email_taken": Kind(409, "E-mail taken", "Somebody else has this e-mail address."),
-    "username_taken": Kind(409, "User name taken", "Somebody else has this user name."),
-    "phone_taken": Kind(409, "Phone number taken", "Somebody else has this phone number."),
-    "external_id_taken": Kind(409, "External id taken", "Somebody else has this external id."),
-    "confusable": Kind(409, "Look-alike user name", "The user name looks like somebody else's: choose another one."),
-    "identifier_taken": Kind(
-        409, "Identifier taken", "Somebody else has, or had a moment ago, one of the identifiers."
-    ),
-    "name_taken": Kind(409, "Name taken", "Another group has this name."),
-    "cycle": Kind(409, "Cycle", "A group cannot be above itself."),
-    "last_owner": Kind(409, "Last owner", "Somebody active must hold the role owner: give it to another person first."),
-    "too_many_members": Kind(409, "Too many members", "Remove the members first, at most 1,000 a call."),
-    "precondition_failed": Kind(412, "Changed meanwhile", "The version named by If-Match is not the present one."),
-    "too_large": Kind(413, "Body too large", "The body is larger than this path takes."),
-    "unsupported_media_type": Kind(415, "Unsupported media type", "Send JSON in UTF-8, without Content-Encoding."),
-    "rate_limited": Kind(429, "Too many requests", "Try again after `Retry-After` seconds."),
-    "internal": Kind(500, "Internal error", "Our fault. The log tells more under the request id in `instance`."),
-    "overloaded": Kind(503, "Overloaded", "Try again after `Retry-After` seconds; nothing was done."),
-    "unavailable": Kind(503, "Database unavailable", "Whether a change was made is not known: read before repeating."),
-}
 
 AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="populace"'}
 
@@ -262,7 +204,8 @@ def _(error: NoIdentifier) -> Problem:
 
 @problem_of.register
 def _(error: Invalid) -> Problem:
-    return Problem("invalid", errors=[Fault(f"/{error.field}" if error.field else "", error.code, error.detail)])
+    faults = [Fault(f"/{each.field}" if each.field else "", each.code, each.detail) for each in (error, *error.more)]
+    return Problem("invalid", errors=faults)
 
 
 @problem_of.register
@@ -303,6 +246,13 @@ def _(error: Exception) -> Problem:
     if state in ("57014", "55P03", "40001", "40P01") or sqlite_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Problem("overloaded", headers={"Retry-After": "1"})
     return Problem("unavailable", headers={"Retry-After": "1"})
+
+
+def only_read(request: HttpRequest) -> HttpResponse | None:
+    """Return the refusal of a method that reads nothing; for views that are plain functions."""
+    if request.method in ("GET", "HEAD"):
+        return None
+    return Problem("method_not_allowed", headers={"Allow": "GET, HEAD"}).reply(request)
 
 
 # Django's own error views (config/urls.py): paths that no view of ours answers.

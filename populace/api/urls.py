@@ -2,7 +2,8 @@
 
 from django.urls import re_path
 
-from populace.api import health
+from populace.api import health, problem_pages
+from populace.api.schema import views as schema
 from populace.audit import api as audit
 from populace.credentials import api as credentials
 from populace.groups import api as groups
@@ -15,6 +16,7 @@ urlpatterns = [
     re_path(r"^api/v1/users/(?P<id>[^/]+)/(?P<verb>deactivate|activate)/?$", users.UserVerb.as_view(), name="verb"),
     re_path(r"^api/v1/users/(?P<id>[^/]+)/password/?$", users.UserPassword.as_view(), name="password"),
     re_path(r"^api/v1/users/(?P<id>[^/]+)/roles/?$", groups.UserRoles.as_view(), name="roles"),
+    re_path(r"^api/v1/attribute-schema/?$", users.AttributeSchemaView.as_view(), name="attribute-schema"),
     re_path(r"^api/v1/groups/(?P<id>[^/]+)/?$", groups.GroupView.as_view(), name="group"),
     re_path(r"^api/v1/groups/?$", groups.Groups.as_view(), name="groups"),
     re_path(r"^api/v1/groups/(?P<id>[^/]+)/members/?$", groups.GroupMembers.as_view(), name="members"),
@@ -25,5 +27,8 @@ urlpatterns = [
     re_path(r"^livez/?$", health.livez, name="livez"),
     re_path(r"^readyz/?$", health.readyz, name="readyz"),
     re_path(r"^metrics/?$", health.Metrics.as_view(), name="metrics"),
-    re_path(r"^problems/(?P<code>[a-z_]+)/?$", health.problem_page, name="problem"),
+    re_path(r"^problems/(?P<code>[a-z_]+)/?$", problem_pages.problem_page, name="problem"),
+    re_path(r"^problems/?$", problem_pages.problem_index, name="problems"),
+    re_path(r"^api/v1/openapi\.json/?$", schema.Schema.as_view(), name="schema"),
+    re_path(r"^api/docs/?$", schema.Viewer.as_view(), name="viewer"),
 ]

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.datastructures import MultiValueDict
@@ -16,8 +17,10 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from populace.api.authentication import DOCUMENT, TOKEN
+from populace.api.authentication import DOCUMENT, QUOTA, TOKEN
+from populace.api.idempotency import REPLAYED, once
 from populace.api.problems import Fault, Problem
+from populace.api.receipts import Kept
 from populace.infra.db.compiled import Compiled
 
 JSON = "application/json"
@@ -35,11 +38,17 @@ class LeanRequest(Request):
 class LeanView(APIView):
     """Base of every API view. `scopes` names the scope each method needs; a method not named needs `admin`.
 
-    A query is refused but for the methods in `with_query`, which check it themselves.
+    A query is refused but for the methods in `with_query`, which check it themselves. A method in `keyed` takes effect
+    once for each Idempotency-Key: its verb's first write brings the receipt, and `repeat` answers from that.
     """
 
     scopes: ClassVar[Mapping[str, str]] = {}
     with_query: ClassVar[Collection[str]] = ()
+    keyed: ClassVar[Collection[str]] = ("POST", "PUT", "PATCH", "DELETE")
+    success: ClassVar[Mapping[str, int]] = {"DELETE": 204}
+    """What a method answers that does not answer 200."""
+    shows: ClassVar[Compiled | None] = None
+    """The document, by `id`, that the methods in `keyed` return."""
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     _negotiator = BaseContentNegotiation()  # never asked; without one DRF's Request makes its own
     _authenticators: ClassVar[tuple[Any, ...]]
@@ -47,7 +56,7 @@ class LeanView(APIView):
     _parsers: ClassVar[tuple[Any, ...]]
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Make the policies' instances once: they keep no state between requests (throttles do, and stay DRF's)."""
+        """Make the policies' instances once: they keep no state between requests."""
         super().__init_subclass__(**options)
         cls._authenticators = tuple(each() for each in cls.authentication_classes)
         cls._permissions = tuple(each() for each in cls.permission_classes)
@@ -64,6 +73,7 @@ class LeanView(APIView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, with DRF's hooks in DRF's order; a method that is not there costs no query."""
         self.headers: dict[str, str] = {}
+        self.left = ""
         lean = self.request = self.initialize_request(request)
         try:
             method = (request.method or "").lower()
@@ -71,21 +81,68 @@ class LeanView(APIView):
             if handler is None:
                 raise Problem("method_not_allowed", headers=self.default_response_headers)
             self.initial(lean, *args, **kwargs)
-            return handler(lean, *args, **kwargs)  # type: ignore[no-any-return]
+            if "HTTP_IDEMPOTENCY_KEY" in request.META and request.method in self.keyed:
+                response = once(self, handler, lean, **kwargs)
+            else:
+                response = handler(lean, *args, **kwargs)
         except Exception as error:
-            return self.handle_exception(error)
+            response = self.handle_exception(error)
+        if QUOTA and self.left:
+            response.headers["RateLimit"], response.headers["RateLimit-Policy"] = self.left, QUOTA.policy
+        return response
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check who asks, whether they may, whether too often, and that the query says nothing we would ignore."""
+        """Check who asks, whether too often, whether they may, and that the query says nothing we would ignore."""
         request._authenticate()  # type: ignore[attr-defined]  # what reading request.user does, less its detours
+        if QUOTA and request.user is not None:
+            self.left, seconds = QUOTA.take(request.user.user_id)  # type: ignore[union-attr]
+            if seconds:
+                raise Problem("rate_limited", headers={"Retry-After": str(seconds)})
         self.check_permissions(request)
-        self.check_throttles(request)
+        if self.throttle_classes:
+            self.check_throttles(request)
+        self.check_query(request)
+
+    def check_query(self, request: Request) -> None:
+        """Raise Problem `unknown_parameter` where the query would be ignored."""
         if request._request.META.get("QUERY_STRING") and request._request.method not in self.with_query:
             raise Problem("unknown_parameter", "This path takes no parameters.")
 
     def token_row(self, digest: str) -> tuple[Any, ...] | None:
         """Return the columns of a Principal, None unless the token is valid; for TokenAuthentication."""
         return TOKEN.row(digest=digest)
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Answer a call that was made before, of what there is now. Raises Problem `not_found` where that is gone."""
+        if kept.status == 204:
+            return HttpResponse(status=204)
+        if kept.result:
+            return HttpResponse(kept.result.encode(), content_type=JSON, status=kept.status)
+        response = shown(self.again(kept), status=kept.status)
+        if kept.status == 201:
+            response.headers["Location"] = f"{request.path.rstrip('/')}/{kept.subject_id}"
+        return response
+
+    def again(self, kept: Kept) -> bytes:
+        """Return the document that a call made or changed, as it is now; raises Problem."""
+        if self.shows is None:
+            raise NotImplementedError
+        if (document := self.shows.one(id=kept.subject_id)) is None:
+            raise Problem("not_found", "What this call had made or changed is gone.", headers=REPLAYED)
+        return document
+
+
+class InternalView(LeanView):
+    """What operators look at; open in local mode, where the server listens on loopback alone."""
+
+    scopes = {"GET": "metrics:read"}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let everybody in there."""
+        if settings.LOCAL:
+            self.check_query(request)
+        else:
+            super().initial(request, *args, **kwargs)
 
 
 class DocumentView(LeanView):

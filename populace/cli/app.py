@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from populace.cli import people
+from populace.cli import moving, people
 from populace.cli.output import CANNOT_RUN, SOME_ROWS_BAD, USAGE, Failure, note, progress, result
 
 EXITS = (
@@ -26,6 +26,23 @@ app.add_typer(people.tokens, name="token")
 ROWS_SHOWN = 20  # bad rows on a terminal; all are in the error file
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line; no progress bar.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("populace"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 @app.command()
@@ -73,16 +90,29 @@ def migrate() -> None:
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="At most 2 GiB.")],
-    file_format: Annotated[str | None, typer.Option("--format", help="csv or keycloak, recognised if left out")] = None,
-    on_conflict: Annotated[str, typer.Option(help="skip or fail: where somebody has the identifier already")] = "skip",
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="csv, jsonl, keycloak or kratos; recognised if left out")
+    ] = None,
+    on_conflict: Annotated[
+        str, typer.Option(help="skip, update or fail: where somebody has an identifier of the row already")
+    ] = "skip",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, write none.")] = False,
+    as_is: Annotated[
+        bool, typer.Option("--as-is", help="FILE is of `export --as-is`: fill this empty database with all of it.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Create people from a file, quietly (no mail follows). Bad rows go to FILE.errors.csv; then the exit code is 3.
+    """Create people from a file, quietly (no mail follows). Bad rows go to FILE.errors.*; then the exit code is 3.
 
-    Stopped or repeated, it does no harm: who is there already is skipped.
+    A row with an external id that is known changes that person. Stopped or repeated, it does no harm.
     """
     from populace.cli.directory import directory
+
+    if as_is:
+        if file_format or on_conflict != "skip":
+            raise Failure(USAGE, "import --as-is: neither --format nor --on-conflict goes with it")
+        moving.import_as_is(file, dry_run=dry_run, as_json=as_json)
+        return
 
     with directory():
         from populace.audit.actors import SYSTEM
@@ -106,6 +136,10 @@ def import_(
     result(done.summary() | ({"dry_run": True} if dry_run else {}), as_json=as_json)
     if done.failed:
         raise typer.Exit(SOME_ROWS_BAD)
+
+
+app.command("export")(moving.export)
+app.command("backup")(moving.backup)
 
 
 @app.command()

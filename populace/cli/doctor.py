@@ -13,8 +13,11 @@ from django.db.migrations.executor import MigrationExecutor
 from populace.audit.models import Event
 from populace.cli.directory import first_line
 from populace.cli.output import result
+from populace.credentials.tasks import wrap_digests
 from populace.infra.db.partitions import missing_months
+from populace.infra.tasks.models import TaskRow
 from populace.users import checks
+from populace.users.models import BARE, User
 
 
 class Finding(NamedTuple):
@@ -64,6 +67,7 @@ def findings() -> Iterator[Finding]:
         yield schema
         if schema.ok:
             yield _months()
+            yield _digests()
     yield _folder()
 
 
@@ -98,6 +102,13 @@ def _months() -> Finding:
     return Finding(
         "months", not missing, f"no partition {', '.join(missing)}: populace migrate" if missing else "ahead"
     )
+
+
+def _digests() -> Finding:
+    left = User.objects.filter(password__startswith=BARE).count()
+    queued = TaskRow.objects.filter(name=wrap_digests.module_path, state=TaskRow.OPEN).exists()
+    detail = f"{left} imported fast digests to wrap" if left else "all imported fast digests are wrapped"
+    return Finding("hashes", not left or queued, detail + ("" if queued or not left else ": is a worker running?"))
 
 
 def _folder() -> Finding:

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from populace.cli.directory import directory
-from populace.cli.output import USAGE, Failure, result
+from populace.cli.output import CANNOT_RUN, USAGE, Failure, result
 
 users = typer.Typer(help="Single people.", no_args_is_help=True, rich_markup_mode=None)
 tokens = typer.Typer(help="API tokens.", no_args_is_help=True, rich_markup_mode=None)
@@ -86,6 +86,25 @@ def show_user(who: Who, as_json: AsJson = False) -> None:
         if document is None:
             raise UserNotFound
     _print(document, as_json=as_json)
+
+
+@users.command("check-password")
+def check_password(who: Who) -> None:
+    """Tell whether the first line of standard input is a person's password: exit code 0, else 1. Counts as no sign-in.
+
+    A hash that came from elsewhere stays as it is.
+    """
+    with directory():
+        from populace.credentials.hashing import verify_password
+        from populace.users.errors import UserNotFound
+        from populace.users.models import User
+
+        encoded = User.objects.filter(pk=find(who)).values_list("password", flat=True).first()
+        if encoded is None:
+            raise UserNotFound
+        is_right = verify_password(_password(), encoded)
+    if not is_right:
+        raise Failure(CANNOT_RUN, "wrong_password")
 
 
 @users.command("grant")

@@ -23,7 +23,8 @@ from django.shortcuts import redirect, render
 from django.urls import URLPattern, URLResolver
 from django.utils.decorators import decorator_from_middleware
 
-from populace.api.problems import KINDS, Problem, problem_of
+from populace.api.kinds import KINDS
+from populace.api.problems import Problem, problem_of
 from populace.infra.telemetry.logs import trace_of
 from populace.infra.telemetry.metrics import DB_ERRORS
 
@@ -136,7 +137,7 @@ def _error_page(request: HttpRequest, error: Exception) -> HttpResponse:
 
 
 def error_page(request: HttpRequest, code: str) -> HttpResponse:
-    """Return the page about one of problems.KINDS, with its status. Asks the database nothing: it may be what broke."""
+    """Return the page about one of kinds.KINDS, with its status. Asks the database nothing: it may be what broke."""
     context = {"kind": KINDS[code], "code": code, "request_id": getattr(request, "request_id", "")}
     return render(request, "console/error.html", context, status=KINDS[code].status)
 

@@ -10,6 +10,7 @@ from populace.console.rights import holds
 ENTRIES = (
     ("People", "person", "admin:users_user_changelist", "users:read"),
     ("Groups", "group", "admin:groups_group_changelist", "groups:read"),
+    ("Attributes", "data_object", "admin:attributes", "users:read"),
     ("Events", "history", "admin:events", "events:read"),
 )
 """Title, icon, page and the permission to see it."""

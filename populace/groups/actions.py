@@ -21,7 +21,7 @@ from populace.groups.errors import GroupNotFound, NameTaken, TooManyMembers
 from populace.groups.guards import check_held, may_act_on, owner_stays
 from populace.groups.models import Group, GroupParent, GroupRole, Membership, Role, RoleAssignment
 from populace.groups.reads import GROUP, holds_owner, permissions_of_group, roles_of
-from populace.infra.db.write import Change, Duplicate, write
+from populace.infra.db.write import Change, Duplicate, write, write_along
 from populace.users.errors import Invalid, UserNotFound, VersionMismatch
 from populace.users.identifiers import name_normal
 from populace.users.models import User
@@ -130,6 +130,7 @@ def change_members(
         members.filter(user_id__in=removed).delete()
         Membership._base_manager.bulk_create(Membership(user_id=one, group_id=group_id, since=at) for one in added)
         _record_members(group, added, removed, by=by, at=at, quiet=quiet)
+        write_along({"added": [str(one) for one in added], "removed": [str(one) for one in removed]})
     return added, removed
 
 

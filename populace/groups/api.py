@@ -12,6 +12,7 @@ from populace.api.authentication import actor_of, folded
 from populace.api.lists import ListView, Read
 from populace.api.paging import Asked, Key
 from populace.api.problems import Fault, Problem
+from populace.api.receipts import Kept
 from populace.api.views import (
     JSON,
     DocumentView,
@@ -46,6 +47,7 @@ class Groups(ListView):
     """The collection, by name."""
 
     scopes = {"GET": READ, "POST": WRITE}
+    success, shows = {"POST": 201}, GROUP
     path, members = "/api/v1/groups", GROUP_FIELDS
 
     def read(self, asked: Asked) -> Read:
@@ -65,7 +67,7 @@ class GroupView(DocumentView):
     """One group."""
 
     scopes = {"GET": READ, "PATCH": WRITE, "DELETE": WRITE}
-    read = folded(GROUP)
+    read, shows = folded(GROUP), GROUP
 
     def patch(self, request: Request, id: str) -> HttpResponse:
         """Apply a merge patch (RFC 7396): roles and parents come whole."""
@@ -133,6 +135,10 @@ class UserRoles(LeanView):
         key, lists = uuid_or_404(id), _lists(request.data, ROLES_MAX)
         change_roles(key, by=actor_of(request), add=lists["add"], remove=lists["remove"])
         return _roles(key)
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return what there is now."""
+        return self.get(request, str(kept.subject_id))
 
 
 def _roles(key: UUID) -> HttpResponse:

@@ -20,6 +20,7 @@ from populace.audit.actions import recorded
 from populace.audit.actors import Actor
 from populace.infra.db.write import Change, Duplicate, write
 from populace.users import attributes, erasure
+from populace.users.attributes_index import moved, values_of
 from populace.users.errors import IdentifierTaken, NoIdentifier, UserNotFound, VersionMismatch
 from populace.users.guards import leaving, may_act
 from populace.users.identifiers import claimed_in_turn, claims
@@ -46,7 +47,7 @@ def create_user(
     user = new_user(values, kind=kind, password=password_hash, is_active=is_active, email_verified=email_verified)
     held = _claims(user)
     with _identifiers_free():
-        return _shown(write([user, *held, *created(user, by=by, quiet=quiet)], returning=USER))
+        return _shown(write([user, *held, *values_of(user), *created(user, by=by, quiet=quiet)], returning=USER))
 
 
 def create_users(batch: Sequence[Mapping[str, Any]], *, by: Actor, quiet: bool = False) -> list[UUID]:
@@ -63,7 +64,7 @@ def create_users(batch: Sequence[Mapping[str, Any]], *, by: Actor, quiet: bool =
         raise _taken(twice)
     events, outbox = zip(*(created(user, by=by, quiet=quiet) for user in users), strict=True)
     with _identifiers_free():
-        write([*users, *held, *events, *outbox])
+        write([*users, *held, *(value for user in users for value in values_of(user)), *events, *outbox])
     return [user.id for user in users]
 
 
@@ -142,13 +143,17 @@ def _changed(
 
     def attempt(user: User) -> bytes:
         before = {claim.key: claim for claim in claims(user)}
+        attributes_before = user.attributes
         changes = apply(user, edit(user))
         if not changes:
             return _shown(USER.one(id=user_id))
         after = {claim.key: claim for claim in _claims(user)}
         rows: list[Model] = [claim for key, claim in after.items() if key not in before]
         rows += _recorded(user, action=action, by=by, changes=changes)
-        gone = [claim for key, claim in before.items() if key not in after]
+        gone: list[Model] = [claim for key, claim in before.items() if key not in after]
+        if "attributes" in changes:
+            appeared, left = moved(user, attributes_before)
+            rows, gone = [*rows, *appeared], [*gone, *left]
         with _identifiers_free():
             return _shown(write(rows, change=Change(user, columns, user.version), remove=gone, returning=USER))
 

@@ -6,25 +6,35 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.contrib.admin import AdminSite, SimpleListFilter
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from populace.api.parsers import decoded
+from populace.api.problems import Problem
 from populace.audit.models import Event
+from populace.audit.permissions import ADMIN
 from populace.console.events import rows_of
 from populace.console.keyset import PER_PAGE, Found, Position, page_of
 from populace.console.modeladmin import ConsoleAdmin, Verb
-from populace.console.rights import holds, permissions_of
+from populace.console.rights import actor_of, holds, permissions_of
 from populace.console.texts import isolated, moment
 from populace.groups.models import Membership
 from populace.infra.db.compiled import Row
 from populace.infra.db.fields import NEVER
 from populace.users.actions import activate_user, deactivate_user
-from populace.users.errors import Refused
-from populace.users.models import User
+from populace.users.attributes_actions import replace_schema
+from populace.users.attributes_index import missing, newest
+from populace.users.attributes_schema import indexed
+from populace.users.errors import Invalid, Refused, VersionMismatch
+from populace.users.models import AttributeSchema, User
 from populace.users.querysets import SEARCHED, Reader, visible_to
 from populace.users.search import place_of, search, words_of
 
@@ -265,6 +275,51 @@ def _place(text: str) -> tuple[str, ...]:
     return ()
 
 
+def schema_page(site: Any, request: HttpRequest) -> HttpResponse:
+    """Show the schema of the attributes; to who may, with a form that stores another one."""
+    if not holds(request, UserAdmin.reads):
+        raise PermissionDenied
+    stored = newest() or AttributeSchema(version=0, schema="{}")
+    text, faults = json.dumps(json.loads(stored.schema), ensure_ascii=False, indent=2), list[Invalid]()
+    if request.method == "POST":
+        text = request.POST.get("schema", "")
+        try:
+            replace_schema(decoded(text.encode(errors="replace")), by=actor_of(request), expected=_version(request))
+        except Invalid as invalid:
+            faults = [invalid, *invalid.more]
+        except VersionMismatch:
+            faults = [Invalid("", "Somebody stored another schema meanwhile. Look at it before you store yours.")]
+        except Problem as problem:  # no strict JSON
+            faults = [Invalid("", str(problem.detail))]
+        else:
+            messages.success(request, "Stored. It counts in every process within a second.")
+            return redirect("admin:attributes")
+    unfilled = missing(stored)
+    indexes = [(name, name not in unfilled) for name in sorted(indexed(json.loads(stored.schema)))]
+    request.current_app = site.name
+    context = {
+        **site.each_context(request),
+        "title": "Attributes",
+        "version": request.POST.get("version", stored.version),
+        "text": text,
+        "faults": faults,
+        "indexes": indexes,
+        "may_store": holds(request, ADMIN),
+    }
+    return TemplateResponse(request, "console/attributes.html", context, status=400 if faults else 200)
+
+
+def _version(request: HttpRequest) -> int:
+    """Return the version that the form was filled with; one that nothing has, for a form of somebody else's making."""
+    raw = request.POST.get("version", "")
+    return int(raw) if raw.isascii() and raw.isdecimal() and len(raw) < 19 else -1
+
+
 def register(site: AdminSite) -> None:
     """Put the pages into the console."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return schema_page(site, request)
+
     site.register(User, UserAdmin)
+    site.add_page("attributes/", view, "attributes")  # type: ignore[attr-defined]

@@ -1,6 +1,7 @@
 """/api/v1/users: parse, authorise, call one verb, show the document it returns."""
 
 import json
+from hashlib import blake2b
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,17 +13,23 @@ from populace.api.authentication import Principal, actor_of, folded, require
 from populace.api.lists import ListView, Read
 from populace.api.paging import Asked, Key, key_of
 from populace.api.problems import Fault, Problem
+from populace.api.receipts import Kept
 from populace.api.views import JSON, DocumentView, LeanView, refuse_body, shown, uuid_or_404, version_of, versions_of
 from populace.audit.permissions import ADMIN
 from populace.credentials.actions import set_password
-from populace.credentials.hashing import PasswordRefused, check_policy, hash_password, is_known_hash
+from populace.credentials.foreign import adopted
+from populace.credentials.hashing import PasswordRefused, check_policy, hash_password, sealed
 from populace.infra.db.compiled import Row
+from populace.users import attributes
 from populace.users.actions import activate_user, create_user, deactivate_user, erase_user, update_user
+from populace.users.attributes_actions import replace_schema
+from populace.users.attributes_index import newest
 from populace.users.counts import COUNTS, count
 from populace.users.documents import NEW, PATCH, USER_FIELDS, check_read_only
-from populace.users.errors import Refused
+from populace.users.errors import Invalid, Refused
 from populace.users.lists import PARAMETERS, Listing, listing_of
 from populace.users.lookup import look_up
+from populace.users.models import AttributeSchema
 from populace.users.reads import USER
 
 READ, WRITE = "users:read", "users:write"
@@ -35,6 +42,7 @@ class Users(ListView):
     """The collection."""
 
     scopes = {"GET": READ, "POST": WRITE}
+    success, shows = {"POST": 201}, USER
     path, members = "/api/v1/users", USER_FIELDS
     parameters = ("count", *PARAMETERS)
     listing: Listing
@@ -83,6 +91,7 @@ class UserLookup(LeanView):
     """Many people by their identifiers."""
 
     scopes = {"POST": READ}
+    keyed = ()  # changes nothing
 
     def post(self, request: Request) -> HttpResponse:
         """Return for each identifier, in their order, the person who has it, or null."""
@@ -97,7 +106,7 @@ class UserView(DocumentView):
     """One person."""
 
     scopes = {"GET": READ, "PATCH": WRITE, "DELETE": WRITE}
-    read = folded(USER)
+    read, shows = folded(USER), USER
 
     def patch(self, request: Request, id: str) -> HttpResponse:
         """Apply a merge patch (RFC 7396)."""
@@ -117,10 +126,41 @@ class UserView(DocumentView):
         return HttpResponse(status=204)
 
 
+class AttributeSchemaView(LeanView):
+    """The JSON Schema of people's attributes: the body is the schema itself."""
+
+    scopes = {"GET": READ}
+
+    def get(self, request: Request) -> HttpResponse:
+        """Return the schema; `{}` where none was ever stored."""
+        return _schema_shown(newest() or AttributeSchema(version=0, schema="{}"))
+
+    def put(self, request: Request) -> HttpResponse:
+        """Store another one, whole."""
+        versions, schema = versions_of(request), dict(request.data)
+        expected = None
+        if versions is not None:
+            stored = newest()
+            expected = stored.version if stored else 0
+            if expected not in versions:
+                raise Problem("precondition_failed")
+        return _schema_shown(replace_schema(schema, by=actor_of(request), expected=expected))
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the schema as it is now."""
+        return self.get(request)
+
+
+def _schema_shown(row: AttributeSchema) -> HttpResponse:
+    digest = blake2b(row.schema.encode(), digest_size=4).hexdigest()
+    return HttpResponse(row.schema.encode(), content_type=JSON, headers={"ETag": f'"{row.version}.{digest}"'})
+
+
 class UserVerb(LeanView):
     """Deactivate or activate."""
 
     scopes = {"POST": WRITE}
+    shows = USER
 
     def post(self, request: Request, id: str, verb: str) -> HttpResponse:
         """Do it and return the document; the present state again is no error."""
@@ -133,6 +173,7 @@ class UserPassword(LeanView):
     """The password, which nothing ever shows."""
 
     scopes = {"POST": WRITE}
+    shows = USER
 
     def post(self, request: Request, id: str) -> HttpResponse:
         """Set `password`, or with scope admin a finished `password_hash`, and return the document."""
@@ -163,6 +204,7 @@ def _validated(data: dict[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:
         faults |= dict(error.detail)  # type: ignore[arg-type]
     if faults:
         raise drf.ValidationError(faults)
+    attributes.check(values.get("attributes") or {})  # the verb's to decide, but it comes after the password's hash
     return values
 
 
@@ -178,15 +220,18 @@ def _check_secrets(secrets: dict[str, Any], username: str) -> None:
                 check_policy(secret, username=username)
             except PasswordRefused as refused:
                 raise drf.ValidationError({name: [drf.ErrorDetail(refused.detail, refused.code)]}) from refused
-        elif not is_known_hash(secret):
-            raise drf.ValidationError({name: [drf.ErrorDetail("Not a hash of a kind we check.", "unknown_hash")]})
+        else:
+            try:
+                adopted(secret)
+            except Invalid as refused:
+                raise drf.ValidationError({name: [drf.ErrorDetail(refused.detail, refused.code)]}) from refused
 
 
 def _encoded(request: Request, secrets: dict[str, Any]) -> str:
     """Return the hash to store. A finished one only from an administrator: it passed no policy of ours."""
     if "password_hash" in secrets:
         require(request, ADMIN)
-        return str(secrets["password_hash"])
+        return sealed(adopted(secrets["password_hash"]))
     return hash_password(secrets["password"]) if "password" in secrets else "!"
 
 

@@ -7,6 +7,7 @@ class UsersConfig(AppConfig):
     def ready(self) -> None:
         """Name what follows from this domain's events."""
         from populace.audit import consequences
-        from populace.users.tasks import welcome
+        from populace.users.tasks import index_attributes, welcome
 
         consequences.on("user.created", welcome)
+        consequences.on("attribute_schema.updated", index_attributes)

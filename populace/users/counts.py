@@ -13,7 +13,7 @@ from populace.infra.db.fields import FOREVER, NEVER
 from populace.users.filters import Filters
 from populace.users.models import User
 from populace.users.pages import bounds
-from populace.users.querysets import EQUAL, ORDERS, RANGES, SEARCHED, Caller, visible_to
+from populace.users.querysets import ATTRIBUTE, EQUAL, ORDERS, RANGES, SEARCHED, Caller, visible_to
 from populace.users.search import Word, begins
 from populace.users.statistics import KEPT_S, Column, statistics
 
@@ -40,6 +40,9 @@ def _people(caller: Caller, filters: Filters, words: Sequence[Word]) -> QuerySet
     people = visible_to(caller).filter(**{EQUAL[name]: value for name, value in filters.items() if name in EQUAL})
     if "group" in filters:
         people = people.filter(memberships__group_id=filters["group"])
+    if ATTRIBUTE in filters:
+        name, text = filters[ATTRIBUTE]
+        people = people.filter(attribute_values__name=name, attribute_values__value=text)
     for column, (low, high) in _ranges(filters).items():
         people = people.filter(**{f"{column}__gt": low, f"{column}__lt": high})
     return people.filter(begins(words)) if words else people
@@ -57,7 +60,7 @@ def _ranges(filters: Filters) -> dict[str, tuple[datetime, datetime]]:
 def _estimate(people: QuerySet[User], filters: Filters, words: Sequence[Word]) -> int:
     """Return what the planner would expect; where it knows nothing, a bounded count that is kept as long."""
     connection = connections[people.db]
-    if connection.vendor == "postgresql" and (columns := statistics(connection)):
+    if connection.vendor == "postgresql" and ATTRIBUTE not in filters and (columns := statistics(connection)):
         return _expected(columns, filters, words)
     key = people.db, tuple(sorted(filters.items())), tuple(words)
     until, found = _remembered.get(key, (0.0, 0))

@@ -189,11 +189,16 @@ def _json(value: Any) -> str:
 def new_values(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what NEW makes of `data`, for callers that know no REST framework.
 
-    Raises Invalid about the first field at fault; its detail repeats no value.
+    Raises Invalid about the first field at fault, with the others behind it; no detail repeats a value.
     """
     try:
         values: dict[str, Any] = NEW.run_validation(data)
     except drf.ValidationError as error:
-        field, details = next(iter(cast(dict[str, list[drf.ErrorDetail]], error.detail).items()))
-        raise Invalid(details[0].code or "invalid", str(details[0]), field) from None
+        first, *others = [
+            Invalid(detail.code or "invalid", str(detail), field)
+            for field, details in cast(dict[str, list[drf.ErrorDetail]], error.detail).items()
+            for detail in details
+        ]
+        first.more = others
+        raise first from None
     return values

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Model
 
 from populace.audit.models import Event
-from populace.users.models import Identifier, User
+from populace.users.models import AttributeValue, Identifier, User
 
 type Erase = Callable[[UUID], object]
 
@@ -30,6 +30,7 @@ def forget_details(user_id: UUID) -> None:
 
 ERASED: dict[type[Model], Erase] = {
     Identifier: rows_of(Identifier),
+    AttributeValue: rows_of(AttributeValue),
 }
 """How each model forgets a person, in order; runs inside the transaction of erase_user."""
 

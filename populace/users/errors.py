@@ -1,14 +1,18 @@
 """What a verb or a list of people may refuse, named for the fact."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class Invalid(ValueError):
-    """A value breaks a rule of its field. `detail` never repeats the value; `field` names it, where known."""
+    """A value breaks a rule of its field. `detail` never repeats the value; `field` names it, where known.
+
+    Inside a field it is a JSON pointer without the first slash, as `attributes/department`. `more`: further faults.
+    """
 
     def __init__(self, code: str, detail: str, field: str = "") -> None:
         super().__init__(detail)
         self.code, self.detail, self.field = code, detail, field
+        self.more: Sequence[Invalid] = ()
 
 
 class UserNotFound(LookupError):

@@ -4,12 +4,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from populace.users import attributes_kept
+from populace.users.attributes import shortest
+from populace.users.attributes_index import text_of
 from populace.users.errors import Invalid, Refused
 from populace.users.identifiers import email_normal
-from populace.users.querysets import ATTRIBUTES, EQUAL, IDENTIFIERS, RANGES
+from populace.users.querysets import ATTRIBUTE, ATTRIBUTES, EQUAL, IDENTIFIERS, RANGES
 
 type Filters = Mapping[str, Any]
 
@@ -63,6 +66,35 @@ def text(raw: str) -> str:
     return raw
 
 
+class Wanted(NamedTuple):
+    """An indexed attribute and the text of the value that is asked for."""
+
+    name: str
+    text: str
+
+
+def wanted(parameter: str, raw: str) -> Wanted:
+    """Return the attribute that a parameter `attributes.NAME` asks for; raises Refused."""
+    known, name = attributes_kept.current(), parameter.removeprefix(ATTRIBUTES)
+    if name not in known.indexed:
+        served = ", ".join(sorted(known.indexed)) or "none"
+        raise Refused("not_indexed", parameter, f"The schema declares it not indexed; those that are: {served}.")
+    if name not in known.filled:
+        raise Refused("not_indexed", parameter, "The index of this attribute is being built: try again later.")
+    try:
+        value = raw if known.indexed[name] == "string" else _scalar(raw)
+    except ValueError as error:
+        raise Refused("invalid", parameter, f"Not a value of the type {known.indexed[name]}.") from error
+    return Wanted(name, text_of(value) or "")
+
+
+def _scalar(raw: str) -> bool | float:
+    """Return the number or boolean that this is in JSON, as attributes keep it; raises ValueError."""
+    if not isinstance(value := json.loads(raw, parse_float=shortest), bool | int | float):
+        raise ValueError
+    return value
+
+
 PARSED: dict[str, Callable[[str], Any]] = {
     "domain": domain,
     "group": uuid,
@@ -77,8 +109,10 @@ def filters_of(parameters: Mapping[str, str]) -> Filters:
     filters: dict[str, Any] = {}
     for name, raw in parameters.items():
         if name.startswith(ATTRIBUTES):
-            raise Refused("not_indexed", name, "No attribute is indexed.")
-        if name in PARSED:
+            if ATTRIBUTE in filters:
+                raise Refused("order_not_served", name, "Served with one attribute at a time: id, -id.")
+            filters[ATTRIBUTE] = wanted(name, raw)
+        elif name in PARSED:
             try:
                 filters[name] = PARSED[name](raw)
             except Invalid as error:
@@ -93,6 +127,8 @@ def passes(document: bytes, filters: Filters) -> bool:
 
 
 def _passes(person: Mapping[str, Any], name: str, value: Any) -> bool:
+    if name == ATTRIBUTE:
+        return bool(text_of(person["attributes"].get(value.name)) == value.text)
     if name == "group":
         return str(value) in [group["id"] for group in person["groups"]]
     if name == "domain":

@@ -8,8 +8,17 @@ from populace.infra.db.compiled import Compiled
 from populace.users import search
 from populace.users.errors import Refused
 from populace.users.filters import Filters, filters_of, passes
-from populace.users.pages import FIRST_ID, LAST_ID, Key, Walk, members, page, place_of
-from populace.users.querysets import ATTRIBUTES, FILTERS, IDENTIFIERS, ORDERS, columns_of, default_order, orders_for
+from populace.users.pages import FIRST_ID, LAST_ID, Key, Walk, holders, members, page, place_of
+from populace.users.querysets import (
+    ATTRIBUTE,
+    ATTRIBUTES,
+    FILTERS,
+    IDENTIFIERS,
+    ORDERS,
+    columns_of,
+    default_order,
+    orders_for,
+)
 from populace.users.reads import USER, user_id_of
 
 PARAMETERS = ("order", "q", *FILTERS, ATTRIBUTES)
@@ -37,9 +46,13 @@ class Listing(NamedTuple):
         if self.words:
             values = search.place_of(self.words, self.filters.get("is_active"), key, descending)
             return search.search(descending), values
+        near, far = (LAST_ID, FIRST_ID) if descending else (FIRST_ID, LAST_ID)
+        behind = UUID(key[0]) if key and self.order == "id" else near
         if "group" in self.filters:
-            edge = LAST_ID if descending else FIRST_ID
-            return members(descending), {"group": self.filters["group"], "id": UUID(key[0]) if key else edge}
+            return members(descending), {"group": self.filters["group"], "id": behind}
+        if ATTRIBUTE in self.filters:
+            name, text = self.filters[ATTRIBUTE]
+            return holders(descending), {"name": name, "value": text, "id": behind, "far": far}
         walk = Walk(self.order, columns_of(self.filters), descending)
         return page(walk), place_of(walk, key, self.filters)
 

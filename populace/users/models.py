@@ -10,6 +10,9 @@ from populace.infra.db.fields import NEVER, NormalField
 from populace.infra.db.guarded import Guarded
 from populace.infra.db.ids import new_id
 
+BARE = "fast$"
+"""How a password begins that came as another system's fast digest and is not yet wrapped (credentials/)."""
+
 
 class User(Guarded, AbstractBaseUser):
     """A person, or a service account.
@@ -68,6 +71,9 @@ class User(Guarded, AbstractBaseUser):
                 ("user_domain", "email_domain", "date_joined"),
                 ("user_domain_active", "email_domain", "is_active", "date_joined"),
             )
+        ] + [
+            # Empty but for a while after an import: whoever looks for the last bare digest need not read everybody.
+            models.Index(fields=["id"], name="user_bare_password", condition=models.Q(password__startswith=BARE))
         ]
 
     def __str__(self) -> str:
@@ -87,3 +93,33 @@ class Identifier(Guarded):
 
     def __str__(self) -> str:
         return self.key
+
+
+class AttributeSchema(Guarded):
+    """What attributes may hold, as an operator stored it; the row of the highest version counts, the others stay."""
+
+    version = models.BigIntegerField(primary_key=True)
+    schema = models.TextField()  # JSON as it came: jsonb would sort its names
+    stored_at = models.DateTimeField()
+    filled = models.JSONField(default=list)  # indexed properties whose values are all in AttributeValue
+
+    def __str__(self) -> str:
+        return str(self.version)
+
+
+class AttributeValue(Guarded):
+    """An indexed attribute of a person; the value is part of the key, so a new one never meets the old one's."""
+
+    repeatable = True  # for the write door: who fills an index and who changes a person may write the same
+
+    pk = models.CompositePrimaryKey("user_id", "name", "value")
+    user = models.ForeignKey("users.User", on_delete=models.CASCADE, related_name="attribute_values", db_index=False)
+    name = NormalField(max_length=64)
+    value = NormalField(max_length=202)  # attributes_index.text_of
+
+    class Meta:
+        # Whoever has a value, in the order of their ids.
+        indexes = [models.Index(fields=["name", "value", "user"], name="attribute_value")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.user_id}"

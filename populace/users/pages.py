@@ -2,8 +2,8 @@
 
 A page begins behind a place in the order. The first one begins behind a place before everybody, and a range of
 times is a place, too, and a far end; so first page, later page and range are one statement. In all there are at most
-2 directions x 4 sizes x (6 orders + 3 with filters held constant + group + search) = 88 statements. Each is compiled
-at its first use; psycopg keeps the 100 last used ones prepared on a connection, and prepares others anew.
+2 directions x 4 sizes x (6 orders + 3 with filters held constant + group + attribute + search) = 96 statements. Each
+is compiled at its first use; psycopg keeps the 100 last used ones prepared on a connection, and prepares others anew.
 """
 
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from populace.infra.db.fields import FOREVER, NEVER
 from populace.infra.db.lookups import LAST, Led, after
 from populace.users.documents import UserDocument
 from populace.users.filters import Filters
-from populace.users.models import User
+from populace.users.models import AttributeValue, User
 from populace.users.querysets import EQUAL, ORDERS, Reader, visible_to
 
 ROWS = (21, 51, 101, 201)
@@ -78,6 +78,24 @@ def members(descending: bool) -> Compiled:
     behind = {f"user_id__{'lt' if descending else 'gt'}": param("id")}
     rows = membership.objects.filter(Led(F("group_id"), group), **behind).order_by(f"{sign}group_id", f"{sign}user_id")
     return Compiled(rows.values_list(Subquery(person), "user_id"), limits=ROWS)
+
+
+@cache
+def holders(descending: bool) -> Compiled:
+    """Return the statement of the people with a value of an attribute, as of a group's members.
+
+    A range from one id to another, never `name = … AND value = …`: of that PostgreSQL believes that it leaves few, and
+    sorts them, though with a common value it may be half of the directory.
+    """
+    held: Any = AttributeValue._meta
+    person = visible_to(Reader()).filter(pk=OuterRef("user_id")).values_list(document(UserDocument))
+    key = {column: Param(column, held.get_field(column)) for column in ("name", "value")}
+    rows = AttributeValue.objects.filter(
+        after({**key, "user_id": param("id")}, descending=descending),
+        after({**key, "user_id": param("far", "id")}, descending=not descending),
+    )
+    ordered = rows.order_by(*(f"-{column}" if descending else column for column in (*key, "user_id")))
+    return Compiled(ordered.values_list(Subquery(person), "user_id"), limits=ROWS)
 
 
 def place_of(walk: Walk, key: Key, filters: Filters) -> dict[str, Any]:

@@ -45,6 +45,9 @@ IDENTIFIERS = ("email", "external_id", "username")
 ATTRIBUTES = "attributes."
 """What begins the name of a filter by a free attribute."""
 
+ATTRIBUTE = "attributes.NAME"
+"""How all of those are called in the table: they are one walk."""
+
 FILTERS = (*IDENTIFIERS, *EQUAL, "group", *RANGES)
 
 SEARCHED = ("username_normal", "email_normal", "last_name_normal", "first_name_normal")
@@ -69,7 +72,8 @@ SERVED = (
     Served((), ("last_login_after", "last_login_before"), _both("last_login")),
     Served((), ("updated_after", "updated_before"), _both("updated_at")),
     Served(("group",), (), _both("id")),
-    *(Served((name,), FILTERS, _both(*ORDERS)) for name in IDENTIFIERS),
+    Served((ATTRIBUTE,), (), _both("id")),
+    *(Served((name,), (*FILTERS, ATTRIBUTE), _both(*ORDERS)) for name in IDENTIFIERS),
 )
 """Every combination of filters and order that is served. `q` stands apart: it comes in the order it walks."""
 
@@ -84,11 +88,11 @@ def orders_for(filters: Collection[str]) -> tuple[str, ...]:
 
 
 def default_order(filters: Collection[str]) -> str:
-    """Return the order where none is asked for: newest first where that is served, else downwards, a group upwards."""
+    """Return the order where none is asked for: newest first where that is served, else downwards, ids upwards."""
     orders = orders_for(filters)
     if DEFAULT_ORDER in orders or not orders:
         return DEFAULT_ORDER
-    return orders[0] if "group" in filters else orders[1]
+    return orders[0] if orders[0] == "id" else orders[1]
 
 
 class Caller(Protocol):

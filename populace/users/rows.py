@@ -26,6 +26,13 @@ Every update writes them all, guarded by the version: one prepared statement ins
 
 def new_user(values: Mapping[str, Any], **settled: Any) -> User:
     """Return the unsaved row of a person made now; `settled` are columns as they are. Raises Invalid."""
+    user = draft(values, **settled)
+    attributes.check(user.attributes)
+    return user
+
+
+def draft(values: Mapping[str, Any], **settled: Any) -> User:
+    """Return what new_user does, before the attribute schema is asked: it may turn out to be somebody who is there."""
     at = now()
     columns = columns_of(values)
     columns["attributes"] = attributes.checked(columns.get("attributes") or {})
@@ -43,6 +50,8 @@ def apply(user: User, new: Mapping[str, Any]) -> dict[str, Any]:
         for name in new
         if not _same(getattr(user, name), columns[name])
     }
+    if "attributes" in changes:
+        attributes.check(columns["attributes"])
     for name, value in columns.items():
         setattr(user, name, value)
     user.updated_at = now()

@@ -1,5 +1,6 @@
 """What follows, outside the request, from what happened to a person."""
 
+from time import monotonic
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -9,7 +10,10 @@ from django.tasks import task
 from django.template.loader import select_template
 from django.utils.translation import get_supported_language_variant, override
 
+from populace.users import attributes_index
 from populace.users.models import User
+
+WORK_S = 20  # seconds that one task works through people: less than its lease
 
 
 @task(queue_name="mail")
@@ -59,3 +63,29 @@ def _address(user: User) -> str:
     # The domain as it was compared when the address was claimed: mail libraries still map by IDNA 2003, to another
     # domain for some letters (ß). The local part byte for byte as typed.
     return f"{user.email.rpartition('@')[0]}@{user.email_domain}"
+
+
+@task(queue_name="bulk")
+def index_attributes(event_id: str, subject_id: str, version: int = 0, behind: str = str(UUID(int=0))) -> None:
+    """Bring the values of indexed attributes in line with the stored schema, from the person behind this id on.
+
+    Works for WORK_S, then goes on as another task; ends where the schema is not of this version (0: any) any more, for
+    a newer one has a task of its own.
+    """
+    until, place = monotonic() + WORK_S, UUID(behind)
+    while (schema := attributes_index.newest()) is not None and version in (0, schema.version):
+        version = schema.version
+        if not attributes_index.is_due(schema):
+            later = index_attributes.using(run_after=schema.stored_at + attributes_index.SETTLED)
+            later.enqueue(event_id, subject_id)
+            return
+        if attributes_index.clear_some(schema):
+            pass
+        elif (end := attributes_index.fill_some(schema, place)) is not None:
+            place = end
+        else:
+            attributes_index.mark_filled(schema)
+            return
+        if monotonic() > until:
+            index_attributes.enqueue(event_id, subject_id, version, str(place))
+            return

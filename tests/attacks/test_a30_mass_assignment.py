@@ -99,33 +99,62 @@ def command_line(town):
 
 
 def import_csv(town):
-    """What an operator's file may say is in docs/reference/cli.md; every other column refuses the whole file."""
+    """What an operator's file may say is in docs/reference/imports.md; every other column refuses the whole file."""
     for name in set(SET_BY_VERBS + NOWHERE) - {"is_active", "email_verified"}:
         path = town.var / f"mass-{name}.csv"
         path.write_text(f"email,{name}\nc@example.com,true\n")
         town.populace("import", str(path), expected=3)
 
 
+def import_jsonl(town):
+    """What an operator's file may say is in docs/reference/imports.md; every other name is a bad row."""
+    for name in set(SET_BY_VERBS + NOWHERE) - {"is_active", "email_verified", "groups"}:
+        path = town.var / f"mass-{name}.jsonl"
+        path.write_text(json.dumps({"email": "c@example.com", name: VALUE.get(name, True)}))
+        told = json.loads(town.populace("import", str(path), "--json", expected=3).splitlines()[0])
+        assert told["code"] == ("read_only" if name in SET_BY_VERBS else "unknown_field")
+        assert told["reason"].startswith(f"{name}: ")
+
+
 def import_keycloak(town):
-    """Roles and groups of the file have no place here; the summary says so."""
+    """Roles and groups of the file become groups of their own, which permit nothing."""
     user = {
         "username": "keycloaker",
         "realmRoles": ["owner", "admin"],
         "groups": ["/Owners"],
         "clientRoles": {"a": ["b"]},
     }
+    _brought_in(town, {"realm": "r", "users": [user]}, "keycloaker", ["/Owners", "role:admin", "role:b", "role:owner"])
+
+
+def import_kratos(town):
+    """Traits named like what verbs set are attributes like any other."""
+    traits = {"username": "kratoser", "is_staff": True, "roles": ["owner"], "groups": ["Owners"], "version": 9}
+    made = _brought_in(town, {"identities": [{"create": {"traits": traits, "is_staff": True}}]}, "kratoser", [])
+    assert made["attributes"] == {name: value for name, value in traits.items() if name != "username"}
+    assert made["version"] == 1
+
+
+def _brought_in(town, content, username, groups):
+    """Import one person, who holds no right; then nobody is left of it."""
     path = town.var / "mass.json"
-    path.write_text(json.dumps({"realm": "r", "users": [user]}))
-    summary = json.loads(town.populace("import", str(path), "--json").splitlines()[-1])
-    assert (summary["done"], summary["roles_not_imported"], summary["groups_not_imported"]) == (1, 1, 1)
-    made = town.populace_json("user", "show", "keycloaker")
-    assert made["groups"] == []
+    path.write_text(json.dumps(content))
+    assert json.loads(town.populace("import", str(path), "--json").splitlines()[-1])["done"] == 1
+    made = town.populace_json("user", "show", username)
+    assert sorted(group["name"] for group in made["groups"]) == groups
     held = town.http.get(f"/api/v1/users/{made['id']}/roles").json()
     assert held == {"roles": [], "permissions": []}
     town.http.delete(f"/api/v1/users/{made['id']}").raise_for_status()
+    return made
 
 
-OTHER_DOORS = {"command line": command_line, "import CSV": import_csv, "import Keycloak": import_keycloak}
+OTHER_DOORS = {
+    "command line": command_line,
+    "import CSV": import_csv,
+    "import JSON Lines": import_jsonl,
+    "import Keycloak": import_keycloak,
+    "import Kratos": import_kratos,
+}
 
 
 @pytest.mark.parametrize("name", OTHER_DOORS)

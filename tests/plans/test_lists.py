@@ -17,7 +17,7 @@ from populace.users.lists import Listing, listing_of
 from populace.users.lookup import HOLDERS, PEOPLE
 from populace.users.models import Identifier, User
 from populace.users.pages import ROWS
-from populace.users.querysets import IDENTIFIERS, ORDERS, SERVED
+from populace.users.querysets import ATTRIBUTE, IDENTIFIERS, ORDERS, SERVED
 from populace.users.search import EXAMINED
 from tests.support.plans import explain
 
@@ -88,7 +88,10 @@ def people(django_db_setup, django_db_blocker):
 
 
 def listings() -> dict[str, Listing]:
-    """Return every served combination of filters and order but those by an identifier, with values that are there."""
+    """Return every served combination of filters and order, with values that are there.
+
+    But those by an identifier, and by an attribute (tests/plans/test_attributes.py).
+    """
     values = {
         "is_active": ("true", "false"),
         "domain": ("example.com", "d10.example"),
@@ -102,7 +105,7 @@ def listings() -> dict[str, Listing]:
     }
     found = {}
     for line in SERVED:
-        if set(line.filters) & set(IDENTIFIERS):
+        if set(line.filters) & {*IDENTIFIERS, ATTRIBUTE}:
             continue
         for size in range(len(line.any_of) + 1):
             for chosen in itertools.combinations(line.any_of, size):

@@ -25,6 +25,7 @@ def settings_of(var: Path, database: str, port: int) -> dict[str, str]:
         POPULACE_MODE="local",
         POPULACE_SECRET_KEY="only-for-tests-" + "x" * 50,
         POPULACE_VAR_DIR=str(var),
+        POPULACE_RATE_LIMIT="0",  # tests ask fast
         DATABASE_URL=database,
         EMAIL_URL=f"file://{var / 'mail'}",
         PORT=str(port),

@@ -51,6 +51,7 @@ def pytest_load_initial_conftests() -> Iterator[None]:
         "POPULACE_MODE": "local",
         "POPULACE_SECRET_KEY": "only-for-tests-" + "x" * 50,
         "POPULACE_VAR_DIR": str(Session.var),
+        "POPULACE_RATE_LIMIT": "1000",  # tests ask fast, but should see the headers
         "EMAIL_URL": f"file://{Session.var / 'mail'}",
         "DATABASE_URL": database_url(),
     }

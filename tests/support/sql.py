@@ -25,7 +25,11 @@ LAST_USED = {"last_used_at"}  # told by reading, not by what was refused
 
 def digest(url: str) -> dict[str, str]:
     """Return a digest of each table but the log's: equal before and after means that nothing was changed or queued."""
-    tables = {name: columns - LAST_USED for name, columns in _columns(url).items() if name not in PASSED_OVER}
+    tables = {
+        name: {column for column in columns if column.strip('"') not in LAST_USED}
+        for name, columns in _columns(url).items()
+        if name not in PASSED_OVER
+    }
     return {
         name: sha256(
             repr(sorted(map(repr, rows(url, f'SELECT {", ".join(sorted(columns))} FROM "{name}"')))).encode()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from populace.users.api import Users
 from populace.users.models import User
-from populace.users.querysets import FILTERS, ORDERS, SEARCHED, SERVED, orders_for
+from populace.users.querysets import ATTRIBUTE, FILTERS, ORDERS, SEARCHED, SERVED, orders_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs/reference/lists.md").read_text()
@@ -17,7 +17,7 @@ def named(names):
 
 def table():
     for line in SERVED:
-        any_of = "any other filter" if line.any_of == FILTERS else named(line.any_of)
+        any_of = "any other filter" if line.any_of == (*FILTERS, ATTRIBUTE) else named(line.any_of)
         yield f"| {named(line.filters)} | {any_of} | {named(line.orders[::2])} |"
 
 

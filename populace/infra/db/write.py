@@ -7,16 +7,19 @@ On PostgreSQL one prepared statement without BEGIN (five times cheaper than the 
 elsewhere one short transaction. `save()`, signals and model managers are passed by.
 """
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connections, router
 from django.db.models import Model
 
 from populace.infra.db import write_portable, write_postgresql
+from populace.infra.db.along import waiting
 from populace.infra.db.compiled import Compiled
 from populace.infra.db.write_terms import Change, Duplicate, Stale
 
-__all__ = ["Change", "Duplicate", "Stale", "write"]
+__all__ = ["Change", "Duplicate", "Stale", "write", "write_along"]
 
 
 def write(
@@ -35,10 +38,31 @@ def write(
     Raises Duplicate with every taken key (only one inside atomic() on PostgreSQL), Stale, TypeError for an expression
     as a value, and Django's database errors. A connection that is lost while a lone write runs may have committed.
 
+    Rows of a model that says `repeatable = True` may be there already. What goes along with the call (along.py) is
+    one more of `rows`.
+
     Not for it: a key that `remove` and `rows` share (leave out what does not change), and `returning` with nested
     lists of rows written by the same call (the statement does not see them).
     """
+    along = waiting()
+    if along:
+        if rows:
+            along.told(rows[0])
+        rows = [*rows, along.row]
     first, *_ = [*([change.row] if change else []), *rows, *remove]
     connection = connections[router.db_for_write(type(first))]
     send = write_postgresql.send if connection.vendor == "postgresql" else write_portable.send
-    return send(connection, rows, change, remove, returning)
+    document = send(connection, rows, change, remove, returning)
+    if along:
+        along.written = True
+    return document
+
+
+def write_along(result: Any) -> None:
+    """Write what goes along with the call, if anything does: in a verb whose rows do not pass this door.
+
+    `result`, JSON without personal values, is kept in it: what the verb returned, where no document tells that later.
+    """
+    if along := waiting():
+        along.row.result = json.dumps(result)
+        write([])

@@ -7,7 +7,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Model
 
 from populace.infra.db.compiled import Compiled
-from populace.infra.db.write_terms import Change, Duplicate, Stale, claims, columns, grouped, plain
+from populace.infra.db.write_terms import Change, Duplicate, Stale, claims, columns, grouped, is_repeatable, plain
 
 
 def send(
@@ -27,7 +27,7 @@ def send(
                 for row in group:
                     for field in columns(model):
                         plain(field, row, add=True)
-                model._base_manager.using(using).bulk_create(group)
+                model._base_manager.using(using).bulk_create(group, ignore_conflicts=is_repeatable(model))
             for model, group in grouped(remove).items():
                 model._base_manager.using(using).filter(pk__in=[row.pk for row in group])._raw_delete(using)
             return returning.one(id=(change.row if change else rows[0]).pk) if returning else None

@@ -13,7 +13,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from populace.infra.db.compiled import AnyField, Compiled, bare_type, execute
-from populace.infra.db.write_terms import Change, Claim, Duplicate, Stale, claims, columns, grouped, prepared
+from populace.infra.db.write_terms import (
+    Change,
+    Claim,
+    Duplicate,
+    Stale,
+    claims,
+    columns,
+    grouped,
+    is_repeatable,
+    prepared,
+)
 
 UNIQUE_VIOLATION = "23505"  # SQLSTATE
 
@@ -150,7 +160,8 @@ def insert(
     values = [f"({', '.join(f'${next(numbers)}::{kind}' for kind in types)})" for _ in range(number)]
     source = f"(VALUES {', '.join(values)}) AS given" + (f", {changed}" if changed else "")
     names = ", ".join(names_of(columns(model), connection))
-    return f"INSERT INTO {name_of(model, connection)} ({names}) SELECT given.* FROM {source}"  # noqa: S608
+    twice = " ON CONFLICT DO NOTHING" if is_repeatable(model) else ""
+    return f"INSERT INTO {name_of(model, connection)} ({names}) SELECT given.* FROM {source}{twice}"  # noqa: S608
 
 
 def delete(

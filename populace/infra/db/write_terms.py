@@ -44,6 +44,11 @@ def columns(model: type[Model]) -> tuple[AnyField, ...]:
     return tuple(f for f in model._meta.concrete_fields if not isinstance(f, AutoField) and not f.generated)
 
 
+def is_repeatable(model: type[Model]) -> bool:
+    """Tell whether a row that is there already may be written again, which changes nothing: `repeatable = True`."""
+    return getattr(model, "repeatable", False)
+
+
 def grouped(rows: Iterable[Model]) -> dict[type[Model], list[Model]]:
     """Return the rows by model, both in their first order."""
     groups: dict[type[Model], list[Model]] = {}
