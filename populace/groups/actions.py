@@ -18,7 +18,7 @@ from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN, expanded
 from populace.groups import closure
 from populace.groups.errors import GroupNotFound, NameTaken, TooManyMembers
-from populace.groups.guards import check_held, may_act_on, owner_stays
+from populace.groups.guards import check_held, may_act_on, owner_stays, rights_changed
 from populace.groups.models import Group, GroupParent, GroupRole, Membership, Role, RoleAssignment
 from populace.groups.reads import GROUP, holds_owner, permissions_of_group, roles_of
 from populace.infra.db.write import Change, Duplicate, write
@@ -80,6 +80,8 @@ def update_group(group_id: UUID, *, by: Actor, values: Mapping[str, Any], expect
         _write(rows, change=Change(group, columns, group.version), remove=gone)
         if parents != lay:
             closure.rebuild(closure.below(group_id))
+        if {"roles", "parents"} & changes.keys():
+            rights_changed()
         return GROUP.one(id=group_id) or b""
 
 
@@ -97,6 +99,8 @@ def delete_group(group_id: UUID, *, by: Actor, expected: int | None = None) -> N
         if count > MEMBERS_DELETED_MAX:
             raise TooManyMembers
         orphans = [one for one in closure.below(group_id) if one != group_id]
+        if permissions_of_group(group_id):
+            rights_changed()
         members._raw_delete(router.db_for_write(Membership))
         GroupParent._base_manager.filter(parent_id=group_id).delete()
         closure.rebuild(orphans)
@@ -130,6 +134,8 @@ def change_members(
         members.filter(user_id__in=removed).delete()
         Membership._base_manager.bulk_create(Membership(user_id=one, group_id=group_id, since=at) for one in added)
         _record_members(group, added, removed, by=by, at=at, quiet=quiet)
+        if (added or removed) and permissions_of_group(group_id):
+            rights_changed()
     return added, removed
 
 
@@ -164,6 +170,7 @@ def change_roles(
                 quiet=quiet,
             )
             write([*rows, *event], remove=left)
+            rights_changed()
     return after
 
 

@@ -5,10 +5,11 @@ from contextlib import AbstractContextManager, contextmanager
 from uuid import UUID
 
 from django.db import router, transaction
+from django.db.models import F
 
 from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN
-from populace.groups.models import Role
+from populace.groups.models import RightsVersion, Role
 from populace.groups.reads import OWNER_ID, holds_owner, permissions_of, there_is_an_owner
 from populace.infra.db.locks import hold
 from populace.users.errors import Forbidden, LastOwner
@@ -29,6 +30,14 @@ def check_held(permissions: frozenset[str], *, by: Actor) -> None:
 def owner_stays_without(user_id: UUID) -> AbstractContextManager[None]:
     """Hold a block that shuts the person out; registered in users/guards.py. Raises LastOwner at its end."""
     return owner_stays(lambda: holds_owner(user_id))
+
+
+def rights_changed() -> None:
+    """Let every process read anew what people may do; in the transaction of the change.
+
+    One row for all: such changes wait for one another until they commit.
+    """
+    RightsVersion.objects.filter(pk=1).update(value=F("value") + 1)
 
 
 @contextmanager

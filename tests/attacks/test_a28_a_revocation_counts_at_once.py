@@ -42,7 +42,7 @@ class Callers:
 
 @pytest.mark.parametrize("how", ["revoke", "deactivate", "demote", "leave"])
 def test_a28_no_process_takes_it_from_the_answer_on(town, how):
-    """Guard: populace/api/authentication.py:_VALID and `rights`, asked in every request and kept nowhere."""
+    """Guard: populace/api/authentication.py:_VALID in every request; populace/groups/guards.py:rights_changed."""
     http = town.http
     person = http.post("/api/v1/users", json={"email": f"hot-{how}@example.com"}).json()["id"]
     group = http.post("/api/v1/groups", json={"name": f"Viewers {how}", "roles": ["viewer"]}).json()["id"]

@@ -129,6 +129,9 @@ def test_a25_tokens_in_query_form_or_cookie_are_not_seen(client_of, token, perso
 
 def test_a_read_is_one_statement_and_an_unknown_person_too(client_of, token, person):
     reader = client_of(token("users:read"))
+    with CaptureQueriesContext(connection) as queries:
+        assert reader.get(f"{USERS}/{person['id']}").status_code == 200
+    assert len(queries) == 2  # once a second and person: what the caller's roles permit
     for id, status in ((person["id"], 200), (uuid4(), 404), ("x", 404)):
         with CaptureQueriesContext(connection) as queries:
             assert reader.get(f"{USERS}/{id}").status_code == status
