@@ -18,7 +18,7 @@ from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN, expanded
 from populace.groups import closure
 from populace.groups.errors import GroupNotFound, NameTaken, TooManyMembers
-from populace.groups.guards import check_held, may_act_on, owner_stays, rights_changed
+from populace.groups.guards import check_held, may_act_on, may_act_on_all, owner_stays, rights_changed
 from populace.groups.models import Group, GroupParent, GroupRole, Membership, Role, RoleAssignment
 from populace.groups.reads import GROUP, holds_owner, permissions_of_group, roles_of
 from populace.infra.db.write import Change, Duplicate, write
@@ -126,6 +126,7 @@ def change_members(
         there = set(people.values_list("pk", flat=True))
         if missing := [place for place, one in enumerate(add) if one not in there]:
             raise Invalid("not_found", "Nobody has this id.", f"add/{missing[0]}")
+        may_act_on_all(there, by)
         members = Membership._base_manager.filter(group_id=group_id, user_id__in=[*add, *remove])
         inside = set(members.values_list("user_id", flat=True))
         added = [one for one in dict.fromkeys(add) if one not in inside]
@@ -154,6 +155,7 @@ def change_roles(
     with owner_stays(lambda: any(ADMIN in role.permissions for role in (*new, *gone)) or holds_owner(user_id)):
         if not User._base_manager.select_for_update().filter(pk=user_id).exists():
             raise UserNotFound
+        may_act_on(user_id, by)  # once more: whoever gave them a role meanwhile has held this row
         before = roles_of(user_id)
         rows = [RoleAssignment(user_id=user_id, role_id=role.id) for role in new if role.name not in before]
         left = [RoleAssignment(user_id=user_id, role_id=role.id) for role in gone if role.name in before]
