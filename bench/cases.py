@@ -1,26 +1,30 @@
 """What the benches measure: one entry per case. `make bench` runs all of them, `CASES=create` those named."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 BASE = "/api/v1/users"
+FIRST, MIDDLE = "list first page", "list middle page"
+
+CURSORS = "python -m bench.cursors"
+"""In place of SQL: that module makes the paths."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """One kind of request, sent to every server in turn.
 
-    `populace` and `naive` are SQL: the paths to choose from at random, asked of that side's own database. (The limit
-    shares Populace's database and paths.) `goals` are the least ratios of CPU µs per request, server and database
-    together: naive's by Populace's, and the limit's by Populace's.
+    `paths` names the servers and, for each, SQL of the paths to choose from at random, asked of its own database (or
+    CURSORS). `goals` are the least ratios of CPU µs per request, server and database together: another server's by
+    Populace's. `at_most`: another case, and how many times its CPU this one may cost Populace.
     """
 
     name: str
     method: str
     status: int
-    populace: str
-    naive: str
-    goals: dict[str, float]
-    servers: tuple[str, ...] = ("naive", "populace", "limit")
+    paths: Mapping[str, str]
+    goals: Mapping[str, float] = field(default_factory=dict)
+    at_most: tuple[str, float] | None = None
 
 
 def some(table: str, path: str) -> str:
@@ -28,21 +32,46 @@ def some(table: str, path: str) -> str:
     return f"SELECT {path} FROM {table} ORDER BY random() LIMIT 20000"
 
 
+def only(path: str) -> str:
+    """Return SQL of one path."""
+    return f"SELECT '{path}'"
+
+
+# A newcomer's pages as deep as the middle ones of bench.cursors: any from 45 to 55 % of all.
+MIDDLE_PAGES = """SELECT '/users/?page=' || page
+FROM (SELECT count(*) AS n FROM naive_user) people, generate_series(1 + n * 45 / 2000, 1 + n * 55 / 2000) page"""
+
+USERS_BY_ID = some("users_user", f"'{BASE}/' || id")
+
 CASES = [
     Case(
         "get by id",
         "GET",
         200,
-        populace=some("users_user", f"'{BASE}/' || id"),
-        naive=some("naive_user", "'/users/' || id || '/'"),
+        {"naive": some("naive_user", "'/users/' || id || '/'"), "populace": USERS_BY_ID, "limit": USERS_BY_ID},
         goals={"naive": 8, "limit": 0.3},
+    ),
+    # 20 people with their groups, newest first; the newcomer's by id.
+    Case(
+        FIRST,
+        "GET",
+        200,
+        {"newcomer": only("/users/"), "naive": only("/people/"), "populace": only(BASE), "limit": only(BASE)},
+        goals={"naive": 8, "limit": 0.5},
+    ),
+    Case(
+        MIDDLE,
+        "GET",
+        200,
+        {"newcomer": MIDDLE_PAGES, "naive": CURSORS, "populace": CURSORS, "limit": CURSORS},
+        goals={"naive": 8, "limit": 0.5},
+        at_most=(FIRST, 1.1),
     ),
     Case(
         "create",
         "POST",
         201,
-        populace=f"SELECT '{BASE}'",
-        naive="SELECT '/users/'",
+        {"naive": only("/users/"), "populace": only(BASE), "limit": only(BASE)},
         goals={"naive": 2.5},
     ),
 ]

@@ -20,6 +20,14 @@ from bench import people
 INDEXES = """SELECT c.relname, pg_get_indexdef(i.indexrelid) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid = %s::regclass AND NOT i.indisunique"""
 
+OTHERS = {
+    "email_verified": "n % 5 > 0",
+    "locale": people.pick(["en", "de", "es", "ja", "pt-BR"]),
+    "timezone": people.pick(["Europe/Berlin", "America/New_York", "Asia/Tokyo"]),
+    "attributes": "jsonb_build_object('department', 'D' || n % 40)",
+}
+"""What both projects keep of a person in columns of the same name."""
+
 
 def run(statement: str) -> None:
     with connection.cursor() as cursor:
@@ -63,16 +71,13 @@ def fill_populace(rows: int) -> None:
         "email": people.EMAIL,
         "email_normal": people.EMAIL,
         "email_domain": people.DOMAIN,
-        "email_verified": "n % 5 > 0",
         "first_name": people.FIRST_NAME,
         "first_name_normal": people.FIRST_NAME_NORMAL,
         "last_name": people.LAST_NAME,
         "last_name_normal": people.LAST_NAME_NORMAL,
-        "locale": people.pick(["en", "de", "es", "ja", "pt-BR"]),
-        "timezone": people.pick(["Europe/Berlin", "America/New_York", "Asia/Tokyo"]),
-        "attributes": "jsonb_build_object('department', 'D' || n % 40)",
         "date_joined": people.joined(rows),
         "updated_at": people.joined(rows),
+        **OTHERS,
     }
     insert(User, person, f"generate_series(1, {rows}) n")
 
@@ -127,6 +132,8 @@ def fill_naive(rows: int) -> None:
         "first_name": people.FIRST_NAME,
         "last_name": people.LAST_NAME,
         "date_joined": people.joined(rows),
+        "updated_at": people.joined(rows),
+        **OTHERS,
     }
     insert(User, person, f"generate_series(1, {rows}) n")
     insert(Group, {"id": "g", "name": people.GROUP_NAME}, f"generate_series(1, {people.GROUPS}) g")

@@ -1,9 +1,9 @@
-"""Where the time of one GET and of one create goes: `.venv/bin/python -m bench.profile`.
+"""Where the time of one GET, of one list and of one create goes: `.venv/bin/python -m bench.profile`.
 
 Calls Populace's WSGI application in this process, without granian, and looks at the stack after each tick of CPU
 (ITIMER_PROF; 1 to 4 ms, as the kernel has it): unlike cProfile this does not make small functions look dear, and
 waiting for the database counts for nothing. A C function's time is its caller's. From the environment: ROWS (people,
-10,000), REQUESTS (of each kind, 10,000), REQUEST ("get by id" or "create"; both).
+10,000), REQUESTS (of each kind, 10,000), REQUEST ("get by id", "list first page" or "create"; all).
 """
 
 import io
@@ -23,7 +23,7 @@ from types import CodeType, FrameType
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-from bench.cases import BASE, CASES
+from bench.cases import BASE, CASES, FIRST
 from bench.stage import stage
 from tests.support.processes import ROOT
 
@@ -167,7 +167,7 @@ def inside(requests: int) -> None:
     from populace.users.models import User
 
     someone = User.objects.order_by("-pk").values_list("pk", flat=True)[0]
-    paths = {"get by id": f"{BASE}/{someone}", "create": BASE}
+    paths = {"get by id": f"{BASE}/{someone}", "create": BASE, FIRST: BASE}
     for case in CASES:
         if case.name in paths and os.environ.get("REQUEST") in (None, "", case.name):
             profile(case.name, caller(application, case.name, paths[case.name], case.status), requests)

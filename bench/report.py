@@ -39,7 +39,7 @@ def table(cases: list[Case], results: Results) -> str:
     """Return the medians of all rounds."""
     rows = [HEAD]
     for case in cases:
-        for server in case.servers:
+        for server in case.paths:
             m = middle(results[case.name, server])
             figures = [f"{m.per_second:,.0f}", f"{m.server_us:,.0f}", f"{m.database_us:,.0f}"]
             rows.append([case.name, server, *figures, f"{m.p50_ms:.1f}", f"{m.p99_ms:.1f}", f"{m.requests:,.0f}"])
@@ -52,6 +52,9 @@ def spread(values: list[float]) -> str:
     return f"{median(values):.{digits}f} [{min(values):.{digits}f}-{max(values):.{digits}f}]"
 
 
+WHOSE = {"newcomer": "the newcomer's", "naive": "naive's", "limit": "the limit's"}
+
+
 def ratio(case: Case, results: Results, server: str) -> str:
     """Return one line: Populace against `server`, round by round, so that a slow minute touches both alike."""
     pairs = list(zip(results[case.name, server], results[case.name, "populace"], strict=True))
@@ -59,13 +62,28 @@ def ratio(case: Case, results: Results, server: str) -> str:
     speed = [own.per_second / other.per_second for other, own in pairs]
     goal = case.goals.get(server)
     verdict = "" if goal is None else f", goal {goal:g}: {'reached' if median(cpu) >= goal else 'MISSED'}"
-    what = {"naive": "naive's CPU by Populace's", "limit": "the limit's CPU by Populace's"}[server]
-    return f"- {case.name}: {what} {spread(cpu)}{verdict}; requests/s {spread(speed)} of {server}'s"
+    what = f"{WHOSE[server]} CPU by Populace's"
+    return f"- {case.name}: {what} {spread(cpu)}{verdict}; requests/s {spread(speed)} of {WHOSE[server]}"
+
+
+def growth(case: Case, results: Results, server: str) -> str | None:
+    """Return one line: what a case costs by what the one it must not exceed by much does; None without both."""
+    other, most = case.at_most or ("", 0)
+    if not results.get((other, server)):
+        return None
+    pairs = zip(results[case.name, server], results[other, server], strict=True)
+    cpu = [own.total_us / before.total_us for own, before in pairs]
+    goal = f", goal at most {most:g}: {'reached' if median(cpu) <= most else 'MISSED'}"
+    verdict = goal if server == "populace" else ""
+    whose = WHOSE.get(server, "Populace's")
+    return f"- {case.name}: {whose} CPU by {whose} of {other} {spread(cpu)}{verdict}"
 
 
 def ratios(cases: list[Case], results: Results) -> str:
     """Return every case's ratios, CPU of server and database together."""
-    return "\n".join(ratio(case, results, server) for case in cases for server in case.servers if server != "populace")
+    lines = [ratio(case, results, server) for case in cases for server in case.paths if server != "populace"]
+    lines += filter(None, [growth(case, results, server) for case in cases for server in case.paths])
+    return "\n".join(lines)
 
 
 def facts(stage: Stage) -> str:

@@ -7,16 +7,18 @@ all), SAVE (unset: print only; a name, or 1: write bench/results/<date>-<name>.m
 import json
 import os
 import secrets
+import sys
 import urllib.error
 import urllib.request
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from bench import report
-from bench.cases import CASES, Case
-from bench.stage import Server, Stage, say, servers, stage
+from bench.cases import CASES, CURSORS, Case
+from bench.stage import APPLICATIONS, Server, Stage, say, servers, stage
 from bench.wrk import BadAnswer, Sample, need_wrk, sample
 
 Results = dict[tuple[str, str], list[Sample]]
@@ -42,17 +44,20 @@ def chosen() -> list[Case]:
 
 
 def write_paths(stage: Stage, case: Case) -> dict[str, Path]:
-    """Ask each side's database for the paths of a case; return a file of them per server."""
+    """Have the paths of a case made for each of its servers; return a file of them per server."""
     files = {}
-    for side, query in ("populace", case.populace), ("naive", case.naive):
-        with psycopg.connect(stage.urls[side]) as connection:
-            paths = [path for (path,) in connection.execute(query)]
-        files[side] = stage.folder / f"{case.name.replace(' ', '-')}.{side}.paths"
-        files[side].write_text("\n".join(paths) + "\n")
-    return files | {"limit": files["populace"]}
+    for server, query in case.paths.items():
+        if query == CURSORS:
+            text = stage.run(server, [sys.executable, "-m", "bench.cursors", server])
+        else:
+            with psycopg.connect(stage.urls[server]) as connection:
+                text = "".join(f"{path}\n" for (path,) in connection.execute(query))
+        files[server] = stage.folder / f"{case.name.replace(' ', '-')}.{server}.paths"
+        files[server].write_text(text)
+    return files
 
 
-def ask(stage: Stage, server: Server, case: Case, path: str) -> dict[str, object]:
+def ask(stage: Stage, server: Server, case: Case, path: str) -> dict[str, Any]:
     """Send one request of a case and return the JSON of the answer; raises BadAnswer for any other status."""
     name = f"probe{secrets.token_hex(4)}"
     body = {"username": name, "email": f"{name}@example.com", "first_name": "Zoë", "last_name": "Nguyễn"}
@@ -72,39 +77,63 @@ def ask(stage: Stage, server: Server, case: Case, path: str) -> dict[str, object
 
 
 def probe(stage: Stage, running: list[Server], case: Case, files: dict[str, Path]) -> None:
-    """Check before measuring that every server answers, and that the floor answers as much as Populace."""
+    """Check before measuring that every server answers, and that the floor answers as much as Populace.
+
+    Of a list: every server shows as many people, the floor the same as Populace, and naive's good view as much of each.
+    """
     answers = {}
     for server in running:
-        if server.name in case.servers:
+        if server.name in case.paths:
             answers[server.name] = ask(stage, server, case, files[server.name].read_text().partition("\n")[0])
-    if {"populace", "limit"} <= answers.keys() and answers["populace"].keys() != answers["limit"].keys():
-        differ = answers["populace"].keys() ^ answers["limit"].keys()
+    populace, limit = answers["populace"], answers["limit"]
+    if differ := populace.keys() ^ limit.keys():
         raise BadAnswer(f"bench: {case.name}: Populace and the limit differ in {', '.join(sorted(differ))}")
+    lists = {name: answer["results"] for name, answer in answers.items() if "results" in answer}
+    if len({len(people) for people in lists.values()}) > 1 or populace.get("results") != limit.get("results"):
+        raise BadAnswer(f"bench: {case.name}: not the same people everywhere")
+    if lists and lists["naive"][0].keys() != lists["populace"][0].keys():
+        raise BadAnswer(f"bench: {case.name}: naive's people have other members than Populace's")
 
 
 def measure(stage: Stage, running: list[Server], cases: list[Case], rounds: int, seconds: int) -> Results:
-    """Warm up, then go round: every case on every server, in the other order each time."""
-    files = {case.name: write_paths(stage, case) for case in cases}
-    for case in cases:
-        probe(stage, running, case, files[case.name])
+    """Measure the cases that read, then those that write."""
     results: Results = defaultdict(list)
+    # New people are in no group, and would be all that a list's first page holds.
+    parts = [[case for case in cases if (case.method == "GET") is reads] for reads in (True, False)]
+    for part in filter(None, parts):
+        files = {case.name: write_paths(stage, case) for case in part}
+        for case in part:
+            probe(stage, running, case, files[case.name])
+        go_round(stage, running, part, files, rounds, seconds, results)
+    return results
+
+
+def go_round(
+    stage: Stage,
+    running: list[Server],
+    cases: list[Case],
+    files: dict[str, dict[str, Path]],
+    rounds: int,
+    seconds: int,
+    results: Results,
+) -> None:
+    """Warm up, then take every case on every server into `results`, in the other order each time."""
     for turn in range(rounds + 1):  # the first one warms up: statements are compiled, pages read
         for case in cases:
-            taking_part = [server for server in running if server.name in case.servers]
+            taking_part = [server for server in running if server.name in case.paths]
             for server in taking_part if turn % 2 else reversed(taking_part):
-                prefix = f"{server.name[0]}{secrets.token_hex(4)}-"
+                prefix = f"{server.name[:2]}{secrets.token_hex(4)}-"
                 paths = files[case.name][server.name]
                 got = sample(stage, server, case, paths, seconds if turn else 1, prefix)
                 if turn:
                     results[case.name, server.name].append(got)
-        say(f"round {turn} of {rounds} done" if turn else "warmed up")
-    return results
+        say(f"{', '.join(case.name for case in cases)}: " + (f"round {turn} of {rounds} done" if turn else "warmed up"))
 
 
 def main() -> None:
     need_wrk()
     cases, rows, rounds, seconds = chosen(), number("ROWS", 1_000_000), number("ROUNDS", 5), number("SECONDS", 3)
-    with stage(rows) as made, servers(made, ["naive", "populace", "limit"]) as running:
+    with stage(rows) as made, servers(made, list(APPLICATIONS)) as running:
         results = measure(made, running, cases, rounds, seconds)
         text = report.page(cases, results, rows=rows, rounds=rounds, seconds=seconds, facts=report.facts(made))
     print(text)

@@ -25,6 +25,7 @@ from tests.support.processes import BIN, ROOT, environment, start, stop, wait_un
 POSTGRESQL = {"shared_buffers": "2GB", "max_wal_size": "16GB", "checkpoint_timeout": "1h", "autovacuum": "off"}
 
 APPLICATIONS = {
+    "newcomer": "bench.naive.wsgi:application",
     "naive": "bench.naive.wsgi:application",
     "populace": "config.wsgi:application",
     "limit": "bench.limit.app:application",
@@ -61,7 +62,7 @@ class Stage:
 
     def environment_of(self, server: str, port: int = 8000) -> dict[str, str]:
         """Return the whole environment of a process of `server`, one of APPLICATIONS."""
-        if server == "naive":
+        if server in ("naive", "newcomer"):
             own = {"DJANGO_SETTINGS_MODULE": "bench.naive.settings"}
         else:
             own = {
@@ -99,6 +100,7 @@ def stage(rows: int, *, naive: bool = True) -> Iterator[Stage]:
         projects = ["populace", "naive"] if naive else ["populace"]
         made = Stage(folder, postgresql, rows, urls={project: postgresql.create(project) for project in projects})
         made.urls["limit"] = made.urls["populace"]
+        made.urls |= {"newcomer": made.urls["naive"]} if naive else {}
         with ThreadPoolExecutor() as pool:
             made.token = next(pool.map(made.fill, projects))
         if naive:

@@ -10,6 +10,10 @@ from config.env import ROOT, fail
 # A request may not hold a statement, a lock or a transaction longer than this (milliseconds; design section 4).
 TIMEOUTS_MS = {"statement_timeout": 5000, "lock_timeout": 2000, "idle_in_transaction_session_timeout": 10000}
 
+# Each statement keeps one plan, made for no values in particular, which the plan tests look at. Left to itself,
+# PostgreSQL would plan some lists anew in every request: it reckons the time of planning by the number of tables.
+PLANS = {"plan_cache_mode": "force_generic_plan"}
+
 
 def path_of(name: str, url: str) -> Path:
     """Return the file a URL names: `scheme://var/x` is in the project's folder, `scheme:///tmp/x` absolute."""
@@ -44,7 +48,7 @@ def postgresql(name: str, url: str) -> dict[str, Any]:
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     if not parts.path.strip("/") and "service" not in options:
         fail(name, "names no database: postgres://USER:PASSWORD@HOST:PORT/NAME")
-    limits = " ".join(f"-c {setting}={value}" for setting, value in TIMEOUTS_MS.items())
+    limits = " ".join(f"-c {setting}={value}" for setting, value in (TIMEOUTS_MS | PLANS).items())
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),

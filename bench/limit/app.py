@@ -15,10 +15,9 @@ from uuid import UUID
 
 import psycopg
 
-from bench.limit.statements import CREATE, READ
+from bench.limit.statements import CREATE, FIRST, LIST, READ, USERS
 from populace.infra.db.ids import new_id
 
-USERS = "/api/v1/users"
 UNICODE = unicodedata.unidata_version
 
 _threads = threading.local()
@@ -52,6 +51,9 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     path = environ["PATH_INFO"]
     if environ["REQUEST_METHOD"] == "POST":
         status, document = "201 Created", create(digest, environ["wsgi.input"])
+    elif path == USERS:
+        behind = environ["QUERY_STRING"].removeprefix("cursor=")  # only the way forward is served
+        status, document = "200 OK", one(LIST, [digest, *(behind.split(",") if behind else FIRST)])
     else:
         status, document = "200 OK", one(READ, [digest, UUID(path.removeprefix(USERS + "/"))])
     if document is None:

@@ -1,15 +1,19 @@
-"""The two statements of the floor: the shortest SQL that does what Populace does per request."""
+"""The three statements of the floor: the shortest SQL that does what Populace does per request."""
 
 # The token, its owner active: no row when either fails, so the document is not read.
 PRINCIPAL = """(SELECT t.user_id FROM credentials_apitoken t JOIN users_user o ON o.id = t.user_id
   WHERE t.digest = $1::text AND t.expires_at > now() AND t.revoked_at > now() AND o.is_active)"""
 
-GROUPS = """(SELECT coalesce(json_agg(json_build_object('id', g.id, 'name', g.name) ORDER BY g.id), '[]')
-  FROM groups_membership m JOIN groups_group g ON g.id = m.group_id WHERE m.user_id = $2::uuid)"""
+USERS = "/api/v1/users"
 
 
-def time(column: str) -> str:
-    return f"""to_char(u.{column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+def groups(person: str) -> str:
+    return f"""(SELECT coalesce(json_agg(json_build_object('id', g.id, 'name', g.name) ORDER BY g.id), '[]')
+  FROM groups_membership m JOIN groups_group g ON g.id = m.group_id WHERE m.user_id = {person})"""
+
+
+def time(at: str) -> str:
+    return f"""to_char({at} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 
 def document(groups: str) -> str:
@@ -18,12 +22,31 @@ def document(groups: str) -> str:
   'id', u.id, 'kind', u.kind, 'username', u.username, 'email', u.email, 'email_verified', u.email_verified,
   'external_id', u.external_id, 'first_name', u.first_name, 'last_name', u.last_name, 'phone', u.phone,
   'locale', u.locale, 'timezone', u.timezone, 'is_active', u.is_active, 'attributes', u.attributes,
-  'groups', {groups}, 'date_joined', {time("date_joined")}, 'updated_at', {time("updated_at")},
-  'last_login', CASE WHEN u.last_sign_in_at > '1000-01-01Z' THEN {time("last_sign_in_at")} END,
+  'groups', {groups}, 'date_joined', {time("u.date_joined")}, 'updated_at', {time("u.updated_at")},
+  'last_login', CASE WHEN u.last_sign_in_at > '1000-01-01Z' THEN {time("u.last_sign_in_at")} END,
   'version', u.version)"""
 
 
-READ = f"SELECT {document(GROUPS)} FROM {PRINCIPAL} p, users_user u WHERE u.id = $2::uuid"
+READ = f"SELECT {document(groups('$2::uuid'))} FROM {PRINCIPAL} p, users_user u WHERE u.id = $2::uuid"
+
+FIRST = "9999-12-31T00:00:00Z", "ffffffff-ffff-ffff-ffff-ffffffffffff"
+"""The place before everybody: the first page begins behind it."""
+
+
+def link(parameter: str, row: int) -> str:
+    """Return the path of the page beside a row of this one; the row's place is neither signed nor bound to anybody."""
+    place = [f"(array_agg(u.{column}))[{row}]" for column in ("date_joined", "id")]
+    return f"""'{USERS}?{parameter}=' || {time(place[0])} || ',' || {place[1]}"""
+
+
+# The 21st row only tells that there are more; its document is not made.
+LIST = f"""SELECT (SELECT json_build_object(
+  'results', coalesce(json_agg({document(groups("u.id"))}) FILTER (WHERE u.n <= 20), '[]'),
+  'next', CASE WHEN count(*) > 20 THEN {link("cursor", 20)} END,
+  'previous', CASE WHEN $2::timestamptz < '{FIRST[0]}' THEN {link("before", 1)} END)
+  FROM (SELECT row_number() OVER () AS n, o.* FROM (
+    SELECT * FROM users_user WHERE (date_joined, id) < ($2::timestamptz, $3::uuid)
+    ORDER BY date_joined DESC, id DESC LIMIT 21) o) u) FROM {PRINCIPAL} p"""
 
 # Every part reads the one before it, so nothing is written without a principal.
 CREATE = f"""WITH p AS {PRINCIPAL}, u AS (

@@ -18,3 +18,14 @@ class UserSerializer(serializers.ModelSerializer):
     class Meta:
         model = User
         fields = ["id", "username", "email", "first_name", "last_name", "date_joined", "groups"]
+
+
+class PersonSerializer(UserSerializer):
+    """The members of Populace's document, so that its lists and this one's are the same work."""
+
+    class Meta(UserSerializer.Meta):
+        fields = [
+            *("id", "kind", "username", "email", "email_verified", "external_id", "first_name", "last_name", "phone"),
+            *("locale", "timezone", "is_active", "attributes", "groups", "date_joined", "updated_at", "last_login"),
+            "version",
+        ]

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from populace.api.authentication import DOCUMENT, TOKEN
-from populace.api.paging import Asked, Key, asked_of, body_of, page_of, parameters_of, refused, unknown
+from populace.api.paging import Asked, Key, asked_of, body_of, nearest, page_of, parameters_of, refused
 from populace.api.views import JSON, LeanView
 from populace.infra.db.compiled import Compiled, Row
 from populace.infra.db.composed import Beside
@@ -67,9 +67,8 @@ class ListView(LeanView):
         if chosen is None:
             return TOKEN.row(digest=digest)
         statement, values = chosen
-        rows = folded_list(statement).result({"digest": digest, **values}, self.asked.rows)
-        self.rows = [row[DOCUMENT:] for row in rows if row[-1] is not None]  # beside an empty page all is NULL
-        return rows[0] if rows else None
+        token, self.rows = folded_list(statement).both(DOCUMENT, {"digest": digest, **values}, self.asked.rows)
+        return token
 
     def get(self, request: Request, **place: str) -> HttpResponse:
         """Return a page; `place` is what the path says of where the list lies."""
@@ -93,7 +92,8 @@ def fields_of(parameters: Mapping[str, str], members: Sequence[str]) -> frozense
         raise refused("too_many", "fields", f"A document has {len(members)} fields.")
     for name in names:
         if name not in members:
-            raise unknown("fields", members, "field")
+            detail = f"There is no such field; the nearest is {nearest(name, members)}."
+            raise refused("unknown_parameter", "fields", detail)
     return frozenset(names)
 
 

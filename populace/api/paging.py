@@ -55,9 +55,9 @@ class Asked(NamedTuple):
     cursor: Cursor | None
 
     @property
-    def binding(self) -> str:
+    def binding(self) -> bytes:
         """Return what its cursors are good for."""
-        return _binding(self.path, self.parameters)
+        return _frame(self.path, self.parameters)[0]
 
     @property
     def rows(self) -> int:
@@ -88,20 +88,22 @@ def parameters_of(request: HttpRequest, known: Collection[str]) -> dict[str, str
 
     A name of `known` that ends with a dot stands for every name that begins with it.
     """
+    query = request.META.get("QUERY_STRING", "")
     try:
         pairs = parse_qsl(
-            request.META.get("QUERY_STRING", ""),
+            query if query.isascii() else query.encode("latin-1").decode(),  # bytes as PEP 3333 gives them
             keep_blank_values=True,
             errors="strict",
             max_num_fields=PARAMETERS_MAX,
         )
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise Problem("malformed", "The query is not UTF-8.") from error
     except ValueError as error:
         raise Problem("too_many", f"A query has at most {PARAMETERS_MAX} parameters.") from error
     parameters = dict(pairs)
     for name in parameters:
-        if name not in known and name.partition(".")[0] + "." not in known:
+        family, dot, _ = name.partition(".")
+        if name not in known and not (dot and family + dot in known):
             raise unknown(name, known)
     if len(parameters) < len(pairs):
         raise refused("invalid", "", "A parameter is given more than once.")
@@ -110,10 +112,14 @@ def parameters_of(request: HttpRequest, known: Collection[str]) -> dict[str, str
     return parameters
 
 
-def unknown(name: str, known: Collection[str], what: str = "parameter") -> Problem:
-    """Return the refusal of a name, with the one that may have been meant."""
-    nearest = get_close_matches(name[:64], known, 1, cutoff=0.0)
-    return refused("unknown_parameter", name, f"There is no such {what}; the nearest is {nearest[0]}.")
+def unknown(name: str, known: Collection[str]) -> Problem:
+    """Return the refusal of a parameter's name, with the one that may have been meant."""
+    return refused("unknown_parameter", name, f"There is no such parameter; the nearest is {nearest(name, known)}.")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """Return which of the names that there are may have been meant."""
+    return get_close_matches(name[:64], known, 1, cutoff=0.0)[0]
 
 
 def refused(code: str, name: str, detail: str) -> Problem:
@@ -131,12 +137,22 @@ def asked_of(path: str, parameters: Mapping[str, str]) -> Asked:
     if not 1 <= limit <= LIMIT_MAX:
         raise refused("invalid", "limit", f"A number from 1 to {LIMIT_MAX}.")
     text = parameters.get("cursor")
-    cursor = None if text is None else opened(text, _binding(path, parameters))
+    cursor = None if text is None else opened(text, _frame(path, parameters)[0])
     return Asked(path, parameters, limit, cursor)
 
 
-def _binding(path: str, parameters: Mapping[str, str]) -> str:
-    return json.dumps([path, sorted(item for item in parameters.items() if item[0] not in FREE)])
+def _frame(path: str, parameters: Mapping[str, str]) -> tuple[bytes, str]:
+    """Return what cursors of a list are good for, and its path with all parameters, up to the value of the cursor."""
+    return _framed(path, tuple([item for item in parameters.items() if item[0] != "cursor"]))
+
+
+@lru_cache(256)
+def _framed(path: str, items: tuple[tuple[str, str], ...]) -> tuple[bytes, str]:
+    binding = json.dumps([path, sorted(item for item in items if item[0] not in FREE)])
+    return binding.encode(), f"{path}?{urlencode((*items, ('cursor', '')))}"
+
+
+_written = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @lru_cache(8)
@@ -145,14 +161,14 @@ def _key(secret: str) -> bytes:
     return hmac.digest(secret.encode(), b"populace cursor", "sha256")
 
 
-def signed(cursor: Cursor, binding: str) -> str:
+def signed(cursor: Cursor, binding: bytes) -> str:
     """Return the cursor as URL-safe text."""
-    body = json.dumps([cursor.holder, cursor.key, cursor.backwards], ensure_ascii=False).encode()
-    signature = hmac.digest(_key(settings.SECRET_KEY), binding.encode() + b"\0" + body, "sha256")
+    body = _written([cursor.holder, cursor.key, cursor.backwards]).encode()
+    signature = hmac.digest(_key(settings.SECRET_KEY), binding + b"\0" + body, "sha256")
     return urlsafe_b64encode(signature + body).rstrip(b"=").decode()
 
 
-def opened(text: str, binding: str) -> Cursor:
+def opened(text: str, binding: bytes) -> Cursor:
     """Return the cursor; raises Problem `invalid_cursor` unless we made it, letter by letter, for this binding."""
     if not text.isascii() or len(text) > CURSOR_MAX:
         raise Problem("invalid_cursor")
@@ -165,7 +181,7 @@ def opened(text: str, binding: str) -> Cursor:
         raise Problem("invalid_cursor")
     signature, body = raw[:SIGNATURE], raw[SIGNATURE:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        expected = hmac.digest(_key(secret), binding.encode() + b"\0" + body, "sha256")
+        expected = hmac.digest(_key(secret), binding + b"\0" + body, "sha256")
         if hmac.compare_digest(signature, expected):
             holder, key, backwards = json.loads(body)
             return Cursor(holder, tuple(key), backwards)
@@ -201,5 +217,5 @@ def _link(asked: Asked, key: Key | None, holder: bytes, backwards: bool) -> byte
     """Return the path of another page, with every parameter of this one; `null` where there is none."""
     if key is None:
         return b"null"
-    cursor = signed(Cursor(holder.decode(), key, backwards), asked.binding)
-    return f'"{asked.path}?{urlencode({**asked.parameters, "cursor": cursor})}"'.encode()
+    binding, frame = _frame(asked.path, asked.parameters)
+    return f'"{frame}{signed(Cursor(holder.decode(), key, backwards), binding)}"'.encode()

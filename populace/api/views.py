@@ -17,11 +17,12 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from populace.api.authentication import DOCUMENT, QUOTA, TOKEN
+from populace.api.authentication import DOCUMENT, QUOTA, TOKEN, actor_of
 from populace.api.idempotency import REPLAYED, once
 from populace.api.problems import Fault, Problem
 from populace.api.receipts import Kept
 from populace.infra.db.compiled import Compiled
+from populace.users.refusals import record_refusal
 
 JSON = "application/json"
 
@@ -107,6 +108,14 @@ class LeanView(APIView):
         """Raise Problem `unknown_parameter` where the query would be ignored."""
         if request._request.META.get("QUERY_STRING") and request._request.method not in self.with_query:
             raise Problem("unknown_parameter", "This path takes no parameters.")
+
+    def handle_exception(self, error: Exception) -> HttpResponseBase:  # type: ignore[override]
+        """Answer by DRF's hook; a refusal of what would have changed something is recorded first."""
+        response: HttpResponseBase = super().handle_exception(error)
+        request = self.request._request
+        if response.status_code == 403 and request.method not in ("GET", "HEAD"):
+            record_refusal(f"{request.method} {request.path}", by=actor_of(self.request))
+        return response
 
     def token_row(self, digest: str) -> tuple[Any, ...] | None:
         """Return the columns of a Principal, None unless the token is valid; for TokenAuthentication."""

@@ -46,17 +46,18 @@ person = CAST.person
 def create(count: int, *, start: int, report: Callable[[float], None]) -> None:
     """Create `count` people, quietly, numbered from `start`; a batch with a number in use is passed over.
 
-    Each batch is one commit: stopped half way, the first ones are there. Events are passed on as they come, so that
-    they never pile up for a worker that may be running.
+    After each of those it goes on twice as far away: where many were erased, there are fewer people than numbers in
+    use. Each batch is one commit: stopped half way, the first ones are there. Events are passed on as they come, so
+    that they never pile up for a worker that may be running.
     """
-    done, number = 0, start
+    done, number, passed = 0, start, 0
     while done < count:
         size = min(batch_size(), count - done)
         try:
             seed_users(CAST, range(number, number + size), by=SYSTEM)
-            done += size
+            done, number, passed = done + size, number + size, 0
         except IdentifierTaken:
-            pass
-        number += size
+            passed = max(size, 2 * passed)
+            number += passed
         dispatch()
         report(done / count)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -72,6 +73,11 @@ def key_of(model: type[Model], names: Sequence[str], text: str) -> Mapping[str, 
         values = json.loads(text)
         if not isinstance(values, list) or not all(isinstance(value, str) and "\0" not in value for value in values):
             return None
-        return {field.name: field.to_python(value) for field, value in zip(fields, values, strict=True)}
-    except (ValueError, ValidationError, RecursionError):
+        "".join(values).encode()  # no database takes a lone surrogate
+        key = {field.name: field.to_python(value) for field, value in zip(fields, values, strict=True)}
+        for value in key.values():
+            if isinstance(value, datetime):
+                value.astimezone(UTC)  # the year 9999 west of Greenwich is none that a database stores
+        return key
+    except (ValueError, OverflowError, ValidationError, RecursionError):
         return None

@@ -18,6 +18,7 @@ from populace.console.changelist import KeysetChangeList
 from populace.console.keyset import PER_PAGE, Found, Position, walk
 from populace.console.rights import actor_of, holds
 from populace.infra.db.guarded import OutsideVerb
+from populace.users.refusals import record_refusal
 
 
 class Verb(NamedTuple):
@@ -135,12 +136,15 @@ class ConsoleAdmin(ModelAdmin):
             raise Http404
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if not (holds(request, self.reads) and holds(request, found.permission)):
-            raise PermissionDenied
+        by = actor_of(request)
         try:
-            found.run(key, by=actor_of(request))
+            if not (holds(request, self.reads) and holds(request, found.permission)):
+                raise PermissionDenied
+            found.run(key, by=by)
         except Exception as error:
             problem = problem_of(error)
+            if problem.status_code == 403:
+                record_refusal(f"{request.method} {request.path}", by=by)
             if problem.status_code not in (409, 412):
                 raise
             messages.error(request, str(problem.detail))

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import PermissionDenied
+from django.db import router, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -16,7 +17,8 @@ from unfold.sites import UnfoldAdminSite
 from populace.console.forms import SignInForm
 from populace.console.navigation import menu
 from populace.console.rights import actor_of, may_open_console
-from populace.logins.actions import signed_in
+from populace.logins.actions import signed_in, signed_out
+from populace.users.models import User
 
 UNSERVED = {"password_change", "password_change_done", "autocomplete", "view_on_site"}
 """Pages of Django's admin that would write past the verbs, count, or show nothing of ours."""
@@ -83,6 +85,14 @@ class ConsoleSite(UnfoldAdminSite):
             extra_context=context,
         )
         return view(request)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """End the session and record it."""
+        with transaction.atomic(using=router.db_for_write(User)):
+            if request.method == "POST":
+                by = actor_of(request)
+                signed_out(by.id, by=by)
+            return super().logout(request, extra_context)
 
     def get_log_entries(self, request: HttpRequest) -> Any:
         """Return none: the events are the log."""

@@ -21,9 +21,10 @@ from populace.credentials.models import ApiToken
 from populace.credentials.tokens import SCOPES, digest, make_token
 from populace.infra.db.fields import FOREVER
 from populace.infra.db.write import Change, Stale, write
-from populace.users.errors import UserNotFound, VersionMismatch
+from populace.users.errors import Invalid, UserNotFound, VersionMismatch
 from populace.users.guards import may_act
 from populace.users.models import User
+from populace.users.profile import line
 from populace.users.races import on_row
 from populace.users.reads import USER
 
@@ -40,16 +41,19 @@ def create_token(
     """Make a token of a person and return it with its secret, which cannot be had again.
 
     None for `expires_at`: as long as the token that asks, or it does not end by itself. A token makes none that may
-    do more or works longer than itself (ExceedsToken). Raises NameTooLong, UnknownScope, UserNotFound.
+    do more or works longer than itself (ExceedsToken). Raises Invalid for an end that is over, NameTooLong,
+    UnknownScope, UserNotFound.
     """
-    if len(name) > NAME_MAX or not name.isprintable():
-        raise NameTooLong
+    _check_name(name)
     wanted = list(dict.fromkeys(scopes))
     if not wanted or not set(wanted) <= set(SCOPES):
         raise UnknownScope
-    _check_owner(owner_id, by=by)
     at = now()
-    token, secret = _made(owner_id, name, wanted, expires_at or _end_of(by), at)
+    if expires_at and expires_at <= at:
+        raise Invalid("past", "Must be in the future.", "expires_at")
+    _check_owner(owner_id, by=by)
+    end = min(expires_at or _end_of(by), FOREVER)  # the last day of the calendar is no end either
+    token, secret = _made(owner_id, name, wanted, end, at)
     _check_within(token, by=by)
     with transaction.atomic(using=router.db_for_write(User)):
         _hold_owner(owner_id)
@@ -116,6 +120,16 @@ def wrap_password(user_id: UUID, *, bare: str, wrapped: str) -> bool:
     came here, and a second event for every imported person would tell nobody anything.
     """
     return User._base_manager.filter(pk=user_id, password=bare).update(password=wrapped) == 1
+
+
+def _check_name(name: str) -> None:
+    """Raise NameTooLong for what TokenDocument would refuse, too; not every such line is printable to Python."""
+    try:
+        line(name)
+    except Invalid as error:
+        raise NameTooLong from error
+    if len(name) > NAME_MAX:
+        raise NameTooLong
 
 
 def _made(owner_id: UUID, name: str, scopes: Iterable[str], expires_at: datetime, at: datetime) -> tuple[ApiToken, str]:

@@ -17,6 +17,7 @@ from populace.credentials.actions import OVERLAP, create_token, revoke_token, ro
 from populace.credentials.documents import NEW, ROTATION, TOKEN_FIELDS
 from populace.credentials.models import ApiToken
 from populace.credentials.reads import TOKEN, tokens
+from populace.users.errors import UserNotFound
 
 READ, WRITE = "tokens:read", "tokens:write"
 FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
@@ -46,13 +47,16 @@ class Tokens(ListView):
         if not values.get("name", "").strip():
             raise Problem("invalid", errors=[Fault("/name", "required", "A token needs a name.")])
         by = actor_of(request)
-        made = create_token(
-            owner_id=values.get("user_id", by.id),
-            name=values["name"],
-            scopes=values["scopes"],
-            expires_at=values.get("expires_at"),
-            by=by,
-        )
+        try:
+            made = create_token(
+                owner_id=values.get("user_id", by.id),
+                name=values["name"],
+                scopes=values["scopes"],
+                expires_at=values.get("expires_at"),
+                by=by,
+            )
+        except UserNotFound:
+            raise Problem("invalid", errors=[Fault("/owner", "not_found", "Nobody has this id.")]) from None
         return _made(*made)
 
     def repeat(self, request: Request, kept: Kept) -> HttpResponse:

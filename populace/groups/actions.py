@@ -18,7 +18,7 @@ from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN, expanded
 from populace.groups import closure
 from populace.groups.errors import GroupNotFound, NameTaken, TooManyMembers
-from populace.groups.guards import check_held, may_act_on, owner_stays
+from populace.groups.guards import check_held, may_act_on, may_act_on_all, owner_stays, rights_changed
 from populace.groups.models import Group, GroupParent, GroupRole, Membership, Role, RoleAssignment
 from populace.groups.reads import GROUP, holds_owner, permissions_of_group, roles_of
 from populace.infra.db.write import Change, Duplicate, write, write_along
@@ -80,6 +80,8 @@ def update_group(group_id: UUID, *, by: Actor, values: Mapping[str, Any], expect
         _write(rows, change=Change(group, columns, group.version), remove=gone)
         if parents != lay:
             closure.rebuild(closure.below(group_id))
+        if {"roles", "parents"} & changes.keys():
+            rights_changed()
         return GROUP.one(id=group_id) or b""
 
 
@@ -97,6 +99,8 @@ def delete_group(group_id: UUID, *, by: Actor, expected: int | None = None) -> N
         if count > MEMBERS_DELETED_MAX:
             raise TooManyMembers
         orphans = [one for one in closure.below(group_id) if one != group_id]
+        if permissions_of_group(group_id):
+            rights_changed()
         members._raw_delete(router.db_for_write(Membership))
         GroupParent._base_manager.filter(parent_id=group_id).delete()
         closure.rebuild(orphans)
@@ -122,6 +126,7 @@ def change_members(
         there = set(people.values_list("pk", flat=True))
         if missing := [place for place, one in enumerate(add) if one not in there]:
             raise Invalid("not_found", "Nobody has this id.", f"add/{missing[0]}")
+        may_act_on_all(there, by)
         members = Membership._base_manager.filter(group_id=group_id, user_id__in=[*add, *remove])
         inside = set(members.values_list("user_id", flat=True))
         added = [one for one in dict.fromkeys(add) if one not in inside]
@@ -131,6 +136,8 @@ def change_members(
         Membership._base_manager.bulk_create(Membership(user_id=one, group_id=group_id, since=at) for one in added)
         _record_members(group, added, removed, by=by, at=at, quiet=quiet)
         write_along({"added": [str(one) for one in added], "removed": [str(one) for one in removed]})
+        if (added or removed) and permissions_of_group(group_id):
+            rights_changed()
     return added, removed
 
 
@@ -149,6 +156,7 @@ def change_roles(
     with owner_stays(lambda: any(ADMIN in role.permissions for role in (*new, *gone)) or holds_owner(user_id)):
         if not User._base_manager.select_for_update().filter(pk=user_id).exists():
             raise UserNotFound
+        may_act_on(user_id, by)  # once more: whoever gave them a role meanwhile has held this row
         before = roles_of(user_id)
         rows = [RoleAssignment(user_id=user_id, role_id=role.id) for role in new if role.name not in before]
         left = [RoleAssignment(user_id=user_id, role_id=role.id) for role in gone if role.name in before]
@@ -165,6 +173,7 @@ def change_roles(
                 quiet=quiet,
             )
             write([*rows, *event], remove=left)
+            rights_changed()
     return after
 
 

@@ -18,7 +18,7 @@ from populace.audit.permissions import ADMIN
 from populace.groups.actions import create_group
 from populace.groups.closure import DEPTH_MAX
 from populace.groups.errors import GroupNotFound
-from populace.groups.guards import owner_stays
+from populace.groups.guards import owner_stays, rights_changed
 from populace.groups.models import Group, Membership
 from populace.groups.reads import granted_to_group, permissions_in
 from populace.users.errors import Forbidden, Invalid
@@ -78,6 +78,8 @@ def joining(names: Collection[str], *, by: Actor, all_there: bool = True) -> Ite
         if all_there and len(groups) < len(normals):
             raise GroupNotFound
         yield groups
+        if any(_permissions(normals).values()):
+            rights_changed()
 
 
 def beyond(names: Collection[str], *, by: Actor) -> set[str]:

@@ -1,5 +1,6 @@
 """The group as the API shows and takes it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import F, OuterRef
@@ -7,7 +8,7 @@ from rest_framework import serializers as drf
 
 from populace.groups.models import Group, GroupRole, Membership
 from populace.infra.db.documents import Json, JsonArray
-from populace.users.documents import StrictDocument, TextField
+from populace.users.documents import UNKNOWN, UNKNOWN_MAX, StrictDocument, TextField
 
 NAME_MAX, DESCRIPTION_MAX = 200, 1000
 PARENTS_MAX, ROLES_MAX = 20, 20
@@ -22,7 +23,9 @@ class ParentRef(drf.Serializer[Any]):
     name = drf.CharField(source="parent.name", read_only=True)
 
     def to_internal_value(self, data: Any) -> Any:
-        """Return `{"parent_id": UUID}`; the name is not looked at."""
+        """Return `{"parent_id": UUID}`; the name is not looked at, any other is refused."""
+        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self.fields]):
+            raise drf.ValidationError(dict.fromkeys(unknown[:UNKNOWN_MAX], UNKNOWN))
         return super().to_internal_value({"id": data} if isinstance(data, str) else data)
 
 

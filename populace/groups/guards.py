@@ -1,23 +1,43 @@
 """Who may act on whom, who may give what, and that an owner stays."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from uuid import UUID
 
 from django.db import router, transaction
+from django.db.models import F, Q, TextField
+from django.db.models.functions import Cast
 
 from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN
-from populace.groups.models import Role
-from populace.groups.reads import OWNER_ID, holds_owner, permissions_of, there_is_an_owner
+from populace.groups.models import GroupClosure, GroupRole, Membership, RightsVersion, Role, RoleAssignment
+from populace.groups.reads import OWNER_ID, holds_owner, permissions_in, permissions_of, there_is_an_owner
+from populace.infra.db.compiled import Compiled, ListParam
 from populace.infra.db.locks import hold
 from populace.users.errors import Forbidden, LastOwner
+from populace.users.models import User
+
+_people = ListParam("ids", User._meta.get_field("id"))
+_groups = Membership.objects.order_by().filter(user_id__in=_people).values("group_id")
+_above = GroupClosure.objects.order_by().filter(group_id__in=_groups).values("ancestor_id")
+_held = Q(pk__in=RoleAssignment.objects.order_by().filter(user_id__in=_people).values("role_id")) | Q(
+    pk__in=GroupRole.objects.order_by().filter(group_id__in=_above).values("role_id")
+)
+
+PERMISSIONS_OF_ALL = Compiled(Role.objects.order_by().filter(_held).values_list(Cast("permissions", TextField())))
+"""The permission lists of every role that any of many people holds, directly or through a group."""
 
 
 def may_act_on(user_id: UUID, by: Actor) -> None:
     """Raise Forbidden where the person holds a permission that the actor lacks; registered in users/guards.py."""
     if ADMIN not in by.permissions:
         check_held(permissions_of(user_id), by=by)
+
+
+def may_act_on_all(user_ids: Collection[UUID], by: Actor) -> None:
+    """Raise Forbidden where one of these people holds a permission that the actor lacks; one statement for all."""
+    if ADMIN not in by.permissions and user_ids:
+        check_held(permissions_in(*PERMISSIONS_OF_ALL.all(ids=user_ids)), by=by)
 
 
 def check_held(permissions: frozenset[str], *, by: Actor) -> None:
@@ -31,6 +51,14 @@ def owner_stays_without(user_id: UUID) -> AbstractContextManager[None]:
     return owner_stays(lambda: holds_owner(user_id))
 
 
+def rights_changed() -> None:
+    """Let every process read anew what people may do; in the transaction of the change.
+
+    One row for all: such changes wait for one another until they commit.
+    """
+    RightsVersion.objects.filter(pk=1).update(value=F("value") + 1)
+
+
 @contextmanager
 def owner_stays(concerns_owners: Callable[[], bool]) -> Iterator[None]:
     """Hold a transaction after which somebody active is owner, if anybody was before; else raises LastOwner.
@@ -39,12 +67,20 @@ def owner_stays(concerns_owners: Callable[[], bool]) -> Iterator[None]:
     blocks share it: nobody becomes an owner by one while another is about to shut that person out.
     """
     with transaction.atomic(using=router.db_for_write(Role)):
-        alone = concerns_owners()
-        hold(Role, OWNER_ID, alone=alone)
-        if not alone and concerns_owners():  # since a moment ago
-            hold(Role, OWNER_ID, alone=True)
-            alone = True
-        had_one = alone and there_is_an_owner()
+        had_one = _held_alone(concerns_owners) and there_is_an_owner()
         yield
         if had_one and not there_is_an_owner():
             raise LastOwner
+
+
+def _held_alone(concerns_owners: Callable[[], bool]) -> bool:
+    """Lock the role's row; tell whether alone."""
+    if not concerns_owners():
+        with transaction.atomic(using=router.db_for_write(Role)):
+            hold(Role, OWNER_ID, alone=False)
+            if not concerns_owners():
+                return False
+            # It does since a moment ago. Given back first: two who share it and want it alone wait for each other.
+            transaction.set_rollback(True, using=router.db_for_write(Role))
+    hold(Role, OWNER_ID, alone=True)
+    return True

@@ -94,3 +94,13 @@ class GroupRole(Guarded):
 
     def __str__(self) -> str:
         return f"{self.group_id} is {self.role_id}"
+
+
+class RightsVersion(models.Model):
+    """How often what people may do has changed. One row, made by the migration: what is kept of rights hangs on it."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    value = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.value)

@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from populace.audit.permissions import expanded
 from populace.groups.documents import GroupDocument, MemberDocument
-from populace.groups.models import Group, GroupClosure, GroupRole, Membership, Role, RoleAssignment
+from populace.groups.models import Group, GroupClosure, GroupRole, Membership, RightsVersion, Role, RoleAssignment
 from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.documents import document
 from populace.infra.db.joined import Joined
@@ -54,6 +54,9 @@ def permissions_in(*granted: bytes | None) -> frozenset[str]:
     """Return the permissions that `granted_…` columns hold."""
     return expanded(name.decode() for column in granted for name in _names(column or b""))
 
+
+RIGHTS_VERSION = Subquery(RightsVersion.objects.order_by().filter(pk=1).values("value"))
+"""The column of a number that every change of what anybody may do makes larger, in the same transaction."""
 
 PERMISSIONS = Compiled(
     User.objects.order_by().filter(pk=_user).values_list(granted_directly(_user), granted_by_groups(_user))

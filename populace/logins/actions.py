@@ -1,5 +1,7 @@
 """The verbs about signing in. What was typed is in no event: people type their password into the name's field."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -25,6 +27,23 @@ def signed_in(user_id: UUID, *, by: Actor) -> None:
         # Not through write(): it would count the person's version up, and nothing a client may change has changed.
         User._base_manager.filter(pk=user_id, last_sign_in_at__lt=at - SIGN_IN_NOTED).update(last_sign_in_at=at)
         write(event)
+
+
+def signed_out(user_id: UUID, *, by: Actor) -> None:
+    """Record that somebody has ended their session, in the transaction in which its row goes."""
+    write(recorded(subject_id=user_id, subject_kind="user", action="auth.signed_out", by=by, at=now()))
+
+
+@contextmanager
+def sessions_end_with(user_id: UUID) -> Iterator[None]:
+    """Hold a block that shuts the person out; registered in users/guards.py. No session is there when they come back.
+
+    The row of the person is written by then, so a sign-in that saw them active has stored its session, or finds that
+    they are not (sessions.py).
+    """
+    with transaction.atomic(using=router.db_for_write(Session)):
+        yield
+        Session._base_manager.filter(user_id=user_id).delete()
 
 
 def login_failed(user_id: UUID | None, *, by: Actor) -> None:

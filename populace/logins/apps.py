@@ -5,8 +5,10 @@ class LoginsConfig(AppConfig):
     name = "populace.logins"
 
     def ready(self) -> None:
-        """Have a person's sessions removed with the person."""
+        """Have a person's sessions removed with the person, and when they are shut out."""
+        from populace.logins.actions import sessions_end_with
         from populace.logins.models import Session
-        from populace.users.erasure import ERASED, rows_of
+        from populace.users import erasure, guards
 
-        ERASED[Session] = rows_of(Session)
+        erasure.ERASED[Session] = erasure.rows_of(Session)
+        guards.LEAVING.append(sessions_end_with)

@@ -13,9 +13,11 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.db import router, transaction
 from django.utils.timezone import now
 
 from populace.logins.models import Session
+from populace.users.models import User
 
 
 class SessionStore(SessionBase):
@@ -56,6 +58,7 @@ class SessionStore(SessionBase):
             raise UpdateError
 
     def _insert(self, values: dict[str, Any]) -> None:
+        """Write a new row; of somebody who was shut out since their password was looked at, nothing."""
         if self._session_key is None:
             self._session_key = secrets.token_urlsafe(32)
         self._expires_at = now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
@@ -65,7 +68,10 @@ class SessionStore(SessionBase):
             data=self.encode(values),
             expires_at=self._expires_at,
         )
-        Session._base_manager.bulk_create([row])
+        with transaction.atomic(using=router.db_for_write(Session)):
+            # Locked: whoever shuts them out waits and then ends this session, too (actions.py).
+            if User._base_manager.select_for_update().filter(pk=row.user_id, is_active=True).exists():
+                Session._base_manager.bulk_create([row])
 
     def delete(self, session_key: str | None = None) -> None:
         """End the session of this key, by default the present one."""

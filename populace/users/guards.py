@@ -10,7 +10,7 @@ ACTING: list[Callable[[UUID, Actor], None]] = []
 """Each raises Forbidden where the actor may not act on the person."""
 
 LEAVING: list[Callable[[UUID], AbstractContextManager[None]]] = []
-"""Each is held around the write that shuts a person out or removes them, and raises LastOwner."""
+"""Each is held around the write that shuts a person out or removes them, and adds to it or raises LastOwner."""
 
 
 def may_act(user_id: UUID, *, by: Actor) -> None:
@@ -21,7 +21,7 @@ def may_act(user_id: UUID, *, by: Actor) -> None:
 
 @contextmanager
 def leaving(user_id: UUID) -> Iterator[None]:
-    """Hold the block, in which the person is shut out or removed, to what must never come of that."""
+    """Hold the block, in which the person is shut out or removed, to what must or must never come of that."""
     with ExitStack() as stack:
         for guard in LEAVING:
             stack.enter_context(guard(user_id))

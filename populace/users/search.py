@@ -22,7 +22,7 @@ from populace.infra.db.documents import document
 from populace.infra.db.lookups import LAST, after, prefix_bounds, starts_with
 from populace.users.documents import UserDocument
 from populace.users.errors import Invalid, Refused
-from populace.users.identifiers import name_normal
+from populace.users.identifiers import email_normal, name_normal
 from populace.users.models import User
 from populace.users.pages import FIRST_ID, LAST_ID, ROWS, Key, param
 from populace.users.profile import line
@@ -36,14 +36,15 @@ Q_MAX = 200  # code points
 
 
 class Word(NamedTuple):
-    """A word as names and addresses are compared, and as user names are."""
+    """A word as names are compared, as user names are, and as e-mail addresses are."""
 
     name: str
     username: str
+    email: str
 
     def bounds(self, column: str) -> tuple[str, str]:
         """Return between which texts the values of a column lie that begin with it."""
-        return prefix_bounds(self.username if column == "username_normal" else self.name)
+        return prefix_bounds({"username_normal": self.username, "email_normal": self.email}.get(column, self.name))
 
 
 def words_of(q: str) -> tuple[Word, ...]:
@@ -52,7 +53,7 @@ def words_of(q: str) -> tuple[Word, ...]:
         line(" ".join(q.split()))
     except Invalid as error:
         raise Refused("invalid", "q", error.detail) from error
-    words = dict.fromkeys(Word(name_normal(word), _username(word)) for word in q.split())
+    words = dict.fromkeys(Word(name_normal(word), _username(word), _email(word)) for word in q.split())
     if not words or len(q) > Q_MAX:
         raise Refused("invalid", "q", f"One to {WORDS_MAX} words, at most {Q_MAX} characters.")
     if len(words) > WORDS_MAX:
@@ -69,6 +70,18 @@ def _username(word: str) -> str:
     return unicodedata.normalize("NFC", "".join(mapped).lower())
 
 
+def _email(word: str) -> str:
+    """Return a whole address as it is compared, its domain as A-labels; else the word as names are."""
+    try:
+        return email_normal(word).normal
+    except Invalid:
+        return name_normal(word)
+
+
+KINDS = {"username_normal": "u", "email_normal": "e"}
+"""Columns whose words are compared in a way of their own, and what their parameters' names begin with."""
+
+
 def begins(words: Sequence[Word]) -> Q:
     """Return the condition that every word begins one of the columns."""
     fits = (reduce(or_, (Q(**_between(column, *word.bounds(column))) for column in SEARCHED)) for word in words)
@@ -81,7 +94,7 @@ def _between(column: str, low: Any, high: Any) -> dict[str, Any]:
 
 def _params(word: int, column: str) -> tuple[Param, Param]:
     """Return the bounds of a word in a column; absent words lie between all texts."""
-    kind = "u" if column == "username_normal" else ""
+    kind = KINDS.get(column, "")
     return param(f"{kind}low{word}", column), param(f"{kind}high{word}", column)
 
 
@@ -149,7 +162,7 @@ def place_of(words: Sequence[Word], is_active: bool | None, key: Key, descending
     values: dict[str, Any] = {"active": is_active is not False, "inactive": is_active is True}
     for number in range(WORDS_MAX):
         everything = "", LAST
-        for kind, column in (("", "email_normal"), ("u", "username_normal")):
+        for column, kind in {"last_name_normal": "", **KINDS}.items():
             low, high = words[number].bounds(column) if number < len(words) else everything
             values |= {f"{kind}low{number}": low, f"{kind}high{number}": high}
     for step, column in enumerate(SEARCHED):

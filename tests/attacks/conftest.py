@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from tests.support import doors
@@ -20,6 +21,24 @@ def town(tmp_path_factory) -> Iterator[Installation]:
     made.start_web()
     yield doors.ready(made)
     made.stop()
+
+
+@pytest.fixture(scope="module")
+def make(town) -> Iterator[Callable[..., tuple[str, httpx.Client]]]:
+    """Return `make(name, *roles, scopes=("admin",)) -> (id, client)`: a new person with a token of these scopes."""
+    clients = []
+
+    def make(name, *roles, scopes=("admin",)):
+        made = town.http.post(doors.USERS, json={"email": f"{name}@example.com"}).json()
+        town.http.post(f"{doors.USERS}/{made['id']}/roles", json={"add": roles}).raise_for_status()
+        body = {"name": name, "scopes": scopes, "owner": made["id"]}
+        secret = town.http.post("/api/v1/tokens", json=body).json()["secret"]
+        clients.append(httpx.Client(base_url=town.url, headers={"Authorization": f"Bearer {secret}"}, timeout=10))
+        return made["id"], clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
 
 
 @pytest.fixture(params=doors.DOORS, ids=lambda door: door.name)

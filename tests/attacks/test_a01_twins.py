@@ -23,11 +23,10 @@ def test_a01_a_twin_of_a_user_name_is_taken_at_every_door(town, door, same):
     assert {outcome.status for outcome in outcomes} <= {0, 409}
 
 
+@pytest.mark.only_on("postgresql", "raw SQL of PostgreSQL")
 def test_a01_the_database_itself_refuses_a_second_claim(town):
     """Guard: populace/users/models.py:Identifier.key (primary key), so that no code can forget to ask."""
     url = town.env["DATABASE_URL"]
-    if not url.startswith("postgres"):
-        pytest.skip("raw SQL of PostgreSQL")
     assert rows(url, "SELECT count(*) FROM users_identifier WHERE key = 'username:admin'") == [(1,)]
     raw = (
         "INSERT INTO users_identifier (key, user_id, unicode_version) VALUES ('username:admin', gen_random_uuid(), '')"

@@ -48,14 +48,18 @@ def test_a02_an_empty_user_name_is_none(town, same):
 
 
 def test_a02_ten_mebibytes_are_not_read(town, same):
-    """Guard: populace/api/parsers.py:body_of, and behind it config/settings.py:DATA_UPLOAD_MAX_MEMORY_SIZE."""
+    """Guard: populace/api/parsers.py:body_of, alone where no length is told; where one is,
+    config/settings.py:DATA_UPLOAD_MAX_MEMORY_SIZE stands behind it.
+    """
     same()
-    response = town.http.post(USERS, content=b'{"username": "' + b"x" * (10 << 20) + b'"}', headers=JSON)
-    assert answered(response) == ("too_large", "", 413)
+    body = b'{"username": "' + b"x" * (10 << 20) + b'"}'
+    for content in (body, iter([body])):  # with its length, and chunked
+        response = town.http.post(USERS, content=content, headers=JSON)
+        assert answered(response) == ("too_large", "", 413)
 
 
 def test_a02_lengths_are_checked_before_mapping_at_every_door(town, door, same):
-    """Guard: populace/users/identifiers.py:username_normal, email_normal; users/documents.py:TextField."""
+    """Guard: populace/users/identifiers.py:username_normal, email_normal; populace/users/documents.py:TextField."""
     same()
     names = [{"username": "\ufdfa" * 65}, {"username": "ok", "first_name": "x" * 201}]
     outcomes = door.enter(town, [{"email": "x@" + "ä" * 250 + ".org"}, *names])

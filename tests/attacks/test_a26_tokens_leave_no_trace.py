@@ -1,9 +1,15 @@
 """A26 over HTTP: after many uses, database and logs hold hashes alone, and the last use has been written once."""
 
+import re
 import time
 
 import httpx
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from populace.credentials.models import ApiToken
+from populace.credentials.tokens import CHECK_DIGITS, LENGTH, _checksum, digest, make_token
 from tests.support.processes import wait_until
 from tests.support.sql import rows
 
@@ -37,3 +43,34 @@ def test_a26_after_a_thousand_uses_only_the_hash_is_anywhere(town):
     for text in (everything(town), logs):
         assert secret not in text
         assert secret[4:20] not in text
+
+
+def alike(secret, count):
+    """Return a well-formed token that begins with `count` characters of another one."""
+    body = secret[:count] + make_token()[count : LENGTH - CHECK_DIGITS]
+    return body + _checksum(body)
+
+
+@pytest.mark.django_db
+def test_a26_a_look_up_costs_the_same_whatever_prefix_is_right(client_of, token, make_user):
+    """Guard: populace/credentials/tokens.py:digest_of; populace/api/authentication.py:_VALID.
+
+    The only thing compared with what is stored is a digest of the whole token, for equality by the primary key: of a
+    right prefix nothing is left in it, so there is no slope that a clock could find.
+    """
+    secret, path = token("users:read"), f"/api/v1/users/{make_user()['id']}"
+    asked = set()
+    for count in (4, 5, 12, 24, 36, 46, 47):
+        guess = alike(secret, count)
+        if guess == secret:
+            continue  # with all 47, the checksum is right, too
+        with CaptureQueriesContext(connection) as queries:
+            assert client_of(guess).get(path).status_code == 401
+        (query,) = [one["sql"] for one in queries]
+        assert query.count(digest(guess)) == 1
+        assert secret[4:10] not in query
+        asked.add(query.replace(digest(guess), "…"))
+        assert digest(guess)[:8] != digest(secret)[:8]
+    assert len(asked) == 1
+    assert re.findall(r'"digest" (\S+)', asked.pop()) == ["="]
+    assert ApiToken._meta.pk.name == "digest"

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from tests.support.processes import children, wait_until
 from tests.support.sql import rows
 
 CALLERS, ROUNDS = 8, 12
@@ -42,7 +43,8 @@ class Callers:
 
 @pytest.mark.parametrize("how", ["revoke", "deactivate", "demote", "leave"])
 def test_a28_no_process_takes_it_from_the_answer_on(town, how):
-    """Guard: populace/api/authentication.py:_VALID and `rights`, asked in every request and kept nowhere."""
+    """Guard: populace/api/authentication.py:_VALID in every request; populace/groups/guards.py:rights_changed."""
+    wait_until(lambda: len(children(town.web.pid)) >= 4, "four web processes")
     http = town.http
     person = http.post("/api/v1/users", json={"email": f"hot-{how}@example.com"}).json()["id"]
     group = http.post("/api/v1/groups", json={"name": f"Viewers {how}", "roles": ["viewer"]}).json()["id"]

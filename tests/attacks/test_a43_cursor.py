@@ -117,7 +117,7 @@ def test_a43_a_forged_body_is_not_read(client, people, monkeypatch):
     for secret in ("insecure-example-key", "only-for-tests-"):
         made = paging.Cursor(holder, ("2999-01-01T00:00:00Z", holder), False)
         monkeypatch.setattr(paging.settings, "SECRET_KEY", secret)
-        example = paging.signed(made, json.dumps([USERS, []]))
+        example = paging.signed(made, json.dumps([USERS, []]).encode())
         monkeypatch.undo()
         assert refused(client.get(f"{USERS}?limit=2&cursor={example}"))
 

@@ -103,6 +103,17 @@ def test_a_change_counts_the_version_and_shows_the_new_row(block):
     assert list(Identifier.objects.values_list("key", flat=True)) == ["email:b@x.org"]
 
 
+def test_nobody_gives_up_what_somebody_else_has_claimed(block):
+    """populace/infra/db/write_terms.py:removed_by"""
+    first, second = created("username:ada"), created("username:eve", "confusable:ada", "confusable:eve")
+    with block():
+        gone = [claim("confusable:ada", first), claim("username:ada", first), claim("confusable:eve", first)]
+        write([], change=Change(first, (), 1), remove=gone)
+    assert set(Identifier.objects.values_list("key", "user_id")) == {
+        (key, second.id) for key in ("username:eve", "confusable:ada", "confusable:eve")
+    }
+
+
 def test_a_change_needs_no_rows(block):
     user = created()
     with block():

@@ -9,9 +9,10 @@ import psycopg
 import pytest
 
 from populace.infra.db.partitions import month_after
-from tests.support.plugin import Session
 from tests.support.processes import wait_until
 from tests.support.sql import rows
+
+pytestmark = pytest.mark.only_on("postgresql", "only PostgreSQL has partitions")
 
 WHERE = "SELECT tableoid::regclass::text FROM audit_event WHERE subject_id = '{}'"
 
@@ -19,8 +20,6 @@ WHERE = "SELECT tableoid::regclass::text FROM audit_event WHERE subject_id = '{}
 @pytest.fixture
 def without_months(installation):
     """An installation that has run for months without its worker: no partition but the default one is left."""
-    if Session.postgresql is None:
-        pytest.skip("only PostgreSQL has partitions")
     today = datetime.now(UTC).date().replace(day=1)
     names = [f"audit_event_{month_after(today, number):%Y_%m}" for number in range(4)]
     with psycopg.connect(installation.env["DATABASE_URL"], autocommit=True) as connection:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from populace.audit.models import Event, Outbox
-from populace.cli import main
+from populace.cli import demo, main
 from populace.credentials.hashing import verify_password
 from populace.credentials.models import ApiToken
 from populace.infra.db.partitions import ensure_month_partitions
@@ -270,6 +270,15 @@ def test_seed_makes_people_with_both_identifiers_and_returns_when_the_outbox_is_
     assert not Outbox.objects.exists()
     assert populace("seed", "20").code == 0
     assert User.objects.count() == 150
+
+
+@pytest.mark.django_db(transaction=True)
+def test_seed_soon_passes_over_numbers_in_use(django_assert_max_num_queries):
+    """populace/cli/demo.py:create: 60 numbers in 6 tries, not in 60."""
+    demo.create(60, start=0, report=print)
+    with django_assert_max_num_queries(200):
+        demo.create(1, start=0, report=print)
+    assert User.objects.count() == 61
 
 
 def test_doctor_finds_a_good_installation_in_order(populace):

@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from populace.groups.models import Group, Membership
-from populace.users.actions import erase_user
+from populace.users.actions import deactivate_user, erase_user
 from populace.users.models import User
+from populace.users.search import Search
 from tests.support.console import EVENTS, FORM, GROUPS, LOGIN, PEOPLE, STATEMENTS, link, page_of
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +85,18 @@ def test_a_search_is_walked_back_too(browser_of, many):
     assert shown(browser.get(PEOPLE + link(second, "prev"))) == shown(first)
 
 
+def test_a_search_that_has_found_nothing_yet_says_so(browser_of, many, monkeypatch):
+    browser = browser_of()
+    monkeypatch.setattr("populace.users.admin.search", lambda descending: Search(descending=descending, examined=5))
+    unfinished = browser.get(PEOPLE + "?q=o%27neil+x")
+    assert link(unfinished, "next")
+    assert "look further" in unfinished.text
+    finished = browser.get(PEOPLE + "?q=nobody-at-all")
+    assert link(finished, "next") is None
+    assert "Nothing matches" in finished.text
+    assert "look further" not in finished.text
+
+
 def test_the_state_filter_goes_with_list_and_search(browser_of, many):
     browser = browser_of()
     out = {person["id"] for person in many if not person["is_active"]}
@@ -107,7 +120,11 @@ def test_the_state_filter_goes_with_list_and_search(browser_of, many):
         "q=" + "a" * 300,
         "q=a&after=x",
         'q=a&after=["9","a","b"]',
+        'q=a&after=[1e400,"a","01a21097-7465-77ce-9a69-ccb0cc532808"]',
+        'q=a&after=[0,"\\ud800","01a21097-7465-77ce-9a69-ccb0cc532808"]',
         'q=a&before=["0","%00","b"]',
+        'after=["\\ud800","01a21097-7465-77ce-9a69-ccb0cc532808"]',
+        'after=["9999-12-31T23:59:59-23:00","01a21097-7465-77ce-9a69-ccb0cc532808"]',
         "_facets=1",
     ],
 )
@@ -188,6 +205,13 @@ def test_the_log_is_narrowed_to_one_subject_actor_or_action(browser_of, many):
     assert browser.get(f"{EVENTS}?actor={browser.person['id']}").text.count("<time") == 1
     for nothing in ("subject=x", "actor=%00", "action=%00", "action=nothing.such"):
         assert browser.get(f"{EVENTS}?{nothing}").text.count("<time") == 0
+
+
+def test_changed_values_are_written_as_the_api_writes_them(browser_of, make_user, actor):
+    person = make_user()
+    deactivate_user(UUID(person["id"]), by=actor)
+    text = browser_of().get(f"{EVENTS}?action=user.deactivated").text
+    assert "<bdi>true</bdi> → <bdi>false</bdi>" in text
 
 
 def test_erased_values_are_not_shown(browser_of, make_user):

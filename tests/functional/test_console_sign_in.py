@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now, timedelta
 
+from populace.audit.actors import SYSTEM
 from populace.audit.models import Event, Outbox
 from populace.credentials import hashing
 from populace.credentials.actions import set_password
@@ -17,7 +18,8 @@ from populace.groups.models import RoleAssignment
 from populace.logins.backends import nobodys_hash
 from populace.logins.models import Session
 from populace.logins.sessions import digest_of
-from populace.users.actions import deactivate_user, erase_user
+from populace.users.actions import activate_user, deactivate_user, erase_user
+from populace.users.errors import LastOwner
 from populace.users.models import User
 from tests.support.console import (
     EVENTS,
@@ -220,6 +222,54 @@ def test_signing_out_ends_the_session(browser_of):
     assert browser.get(PEOPLE).status_code == 302
 
 
+def test_signing_out_is_an_event_of_its_transaction(browser_of):
+    """Guard: populace/console/site.py:ConsoleSite.logout."""
+    browser = browser_of()
+    key = UUID(browser.person["id"])
+    browser.get("/console/logout/")
+    assert actions_about(key) == ["user.created", "auth.signed_in"]
+    browser.post("/console/logout/")
+    browser.post("/console/logout/")
+    assert actions_about(key) == ["user.created", "auth.signed_in", "auth.signed_out"]
+    event = Event.objects.get(subject_id=key, action="auth.signed_out")
+    assert (event.actor, event.details["address"]) == (key, "127.0.0.1")
+    assert Outbox.objects.filter(subject_id=key, action="auth.signed_out").count() == 1
+
+
+def test_whoever_comes_back_signs_in_anew(browser_of, insider):
+    """Guard: populace/logins/actions.py:sessions_end_with."""
+    insider()  # another owner
+    browser, other = browser_of(), browser_of()
+    deactivate_user(UUID(browser.person["id"]), by=SYSTEM)
+    assert [str(row.user_id) for row in Session.objects.all()] == [other.person["id"]]
+    activate_user(UUID(browser.person["id"]), by=SYSTEM)
+    assert browser.get(PEOPLE).status_code == 302
+    assert other.get(PEOPLE).status_code == 200
+
+
+def test_a_refused_deactivation_ends_no_session(browser_of):
+    """Guard: populace/logins/actions.py:sessions_end_with, which is in the transaction of the change."""
+    browser = browser_of()
+    with pytest.raises(LastOwner):
+        deactivate_user(UUID(browser.person["id"]), by=SYSTEM)
+    assert browser.get(PEOPLE).status_code == 200
+
+
+def test_whoever_is_shut_out_while_signing_in_has_no_session(insider, monkeypatch):
+    """Guard: populace/logins/sessions.py:SessionStore._insert."""
+    insider()  # another owner
+    person, client = insider(), Client()
+
+    def shut_out(key, *, by):
+        deactivate_user(key, by=SYSTEM)
+
+    monkeypatch.setattr("populace.console.site.signed_in", shut_out)
+    sign_in(client, person["username"])
+    activate_user(UUID(person["id"]), by=SYSTEM)
+    assert Session.objects.count() == 0
+    assert client.get(PEOPLE).status_code == 302
+
+
 def deactivated(person, actor):
     deactivate_user(UUID(person["id"]), by=actor)
 
@@ -238,8 +288,6 @@ def without_a_role(person, actor):
 
 @pytest.mark.parametrize("change", [deactivated, erased, with_a_new_password, without_a_role], ids=lambda f: f.__name__)
 def test_whoever_may_not_any_more_is_out_at_the_next_request(browser_of, insider, change):
-    from populace.audit.actors import SYSTEM
-
     insider()  # another owner
     browser = browser_of()
     assert browser.get(PEOPLE).status_code == 200

@@ -89,6 +89,7 @@ def test_a_patch_changes_what_is_sent_and_counts_the_version(client, make_group)
         ({"roles": ["boss"]}, "/roles"),
         ({"parents": [str(uuid4())]}, "/parents"),
         ({"parents": ["x"]}, "/parents/0/id"),
+        ({"parents": [{"id": str(uuid4()), "foo": 1}]}, "/parents/0/foo"),
         ({"roles": "viewer"}, "/roles"),
         ({"members": []}, "/members"),
         ({"id": str(uuid4())}, "/id"),

@@ -286,3 +286,17 @@ def test_only_who_may_read_people_learns_anything(client_of, token):
 def test_a_query_beside_a_post_is_refused(client):
     response = client.post(url(limit="1"), {"email": "a@b.example"})
     assert (response.status_code, response.json()["code"]) == (400, "unknown_parameter")
+
+
+def test_a_field_that_is_none_is_told_with_the_nearest(client):
+    problem = client.get(url(fields="id,emial")).json()
+    assert (problem["code"], problem["errors"][0]["pointer"]) == ("unknown_parameter", "/fields")
+    assert problem["detail"].endswith("the nearest is email.")
+
+
+def test_a_query_may_hold_utf_8_that_is_not_escaped(client, make_user):
+    """As many clients send it; PEP 3333 hands such bytes over as Latin-1."""
+    person = make_user(first_name="Jürgen")["id"]
+    raw = "q=Jürgen".encode().decode("latin-1")
+    assert ids(client.get("/api/v1/users", QUERY_STRING=raw)) == [person]
+    assert client.get("/api/v1/users", QUERY_STRING="q=\xff").json()["code"] == "malformed"

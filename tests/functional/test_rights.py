@@ -10,11 +10,11 @@ import pytest
 from populace.audit.actors import SYSTEM, Actor
 from populace.audit.models import Event
 from populace.audit.permissions import ALL, PERMISSIONS
-from populace.groups import closure
+from populace.groups import actions, closure
 from populace.groups.actions import change_members, change_roles, create_group, delete_group, update_group
 from populace.groups.errors import Cycle, GroupNotFound
 from populace.groups.models import Group, GroupClosure, GroupParent, Role
-from populace.groups.reads import OWNER_ID, permissions_of
+from populace.groups.reads import OWNER_ID, permissions_of, roles_of
 from populace.users.actions import activate_user, deactivate_user, erase_user, update_user
 from populace.users.errors import Forbidden, Invalid, LastOwner, VersionMismatch
 
@@ -180,6 +180,50 @@ def test_a32_nobody_acts_on_somebody_with_more_rights(manager, owner, make_user)
     equal = UUID(make_user()["id"])
     change_roles(equal, by=SYSTEM, add=["manager"])
     deactivate_user(equal, by=manager)
+
+
+def test_a32_nobody_adds_or_removes_somebody_with_more_rights(manager, owner, make_user, django_assert_max_num_queries):
+    """Guard: populace/groups/guards.py:may_act_on_all; however many people, in one statement."""
+    by_group, plain = UUID(make_user()["id"]), [UUID(make_user()["id"]) for _ in range(30)]
+    change_members(made("strong", parents=[made("top", roles=["auditor"])]), by=SYSTEM, add=[by_group])
+    club = made("club")
+    change_members(club, by=SYSTEM, add=[owner, by_group])
+    events = Event.objects.count()
+    other = made("other")
+    for person in (owner, by_group):
+        for act in (
+            lambda id: change_members(club, by=manager, remove=[id]),
+            lambda id: change_members(other, by=manager, add=[*plain, id]),
+        ):
+            with pytest.raises(Forbidden):
+                act(person)
+    assert Event.objects.count() == events + 1  # the other group
+    with django_assert_max_num_queries(25):
+        assert change_members(other, by=manager, add=[*plain, manager.id])[0] == [*plain, manager.id]
+    change_members(club, by=SYSTEM, remove=[owner, by_group])
+
+
+def test_whoever_got_more_rights_meanwhile_keeps_their_roles(manager, make_user, monkeypatch):
+    """Guard: populace/groups/actions.py:change_roles asks again behind the lock."""
+    person = UUID(make_user()["id"])
+    change_roles(person, by=SYSTEM, add=["viewer"])
+    check = actions.check_roles
+
+    def then_somebody_gives_more(names, field="roles"):
+        found = check(names, field)
+        monkeypatch.setattr(actions, "check_roles", check)
+        if field == "remove":
+            change_roles(person, by=SYSTEM, add=["auditor"])
+        return found
+
+    def first(names, field):
+        monkeypatch.setattr(actions, "check_roles", then_somebody_gives_more)
+        return check(names, field)
+
+    monkeypatch.setattr(actions, "check_roles", first)
+    with pytest.raises(Forbidden):
+        change_roles(person, by=manager, remove=["viewer"])
+    assert roles_of(person) == ["auditor", "viewer"]
 
 
 def test_a_narrow_token_does_not_reach_its_own_owners_account(owner):

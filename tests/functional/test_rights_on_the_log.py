@@ -6,9 +6,11 @@ import psycopg
 import pytest
 
 from tests.support.installation import Installation
+from tests.support.missing import missing
 from tests.support.plugin import Session
 from tests.support.sql import rows
 
+pytestmark = pytest.mark.only_on("postgresql", "only PostgreSQL has roles")
 _numbers = itertools.count(1)
 
 
@@ -16,7 +18,7 @@ _numbers = itertools.count(1)
 def two_roles(tmp_path):
     """An installation whose tables belong to one role, and whose processes come as another one."""
     if Session.postgresql is None:
-        pytest.skip(Session.missing or "only PostgreSQL has roles")
+        missing(Session.missing)
     number = next(_numbers)
     owner, app, database = f"owner{number}", f"app{number}", f"roles{number}"
     with psycopg.connect(Session.postgresql.url("template1"), autocommit=True) as connection:

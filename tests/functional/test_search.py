@@ -18,6 +18,7 @@ def town(make_user):
         "c": {"username": "carl", "email": "ann.c@example.com"},
         "d": {"username": "dora", "email": "dora@example.com", "first_name": "Annabel", "last_name": "Straße"},
         "e": {"username": "Ärger", "email": "e@example.com", "last_name": "van der Meer", "first_name": "Zoë"},
+        "g": {"username": "zed", "email": "zed@exämple.com"},
         "f": {"username": "f_%", "email": "f@example.com", "last_name": "100%", "first_name": "a_b"},
     }
     return {name: make_user(**values)["id"] for name, values in rows.items()}
@@ -30,6 +31,8 @@ def town(make_user):
         ("ANN", "acbd"),
         (" ann\tstr ", "d"),
         ("annabel dora", "d"),
+        ("zed@exämple.com", "g"),
+        ("ZED@xn--exmple-cua.com", "g"),
         ("bob ann", "b"),
         ("ann bob zzz", ""),
         ("äRGER", "e"),

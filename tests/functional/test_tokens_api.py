@@ -55,6 +55,9 @@ def test_a_token_is_made_shown_once_listed_and_ended(client, client_of):
         ({"scopes": ["root"]}, {("/scopes/0", "invalid_choice")}),
         ({"name": "x", "owner": "x"}, {("/owner", "invalid")}),
         ({"name": "x", "expires_at": "tomorrow"}, {("/expires_at", "invalid")}),
+        ({"name": "x", "expires_at": "2020-01-01T00:00:00Z"}, {("/expires_at", "past")}),
+        ({"name": "x", "expires_at": "0001-01-01T00:00:00Z"}, {("/expires_at", "past")}),
+        ({"name": "x", "owner": str(uuid4())}, {("/owner", "not_found")}),
         ({"name": "x", "secret": "pop_"}, {("/secret", "unknown_field")}),
         ({"name": "x", "id": str(uuid4())}, {("/id", "read_only")}),
     ],
@@ -62,7 +65,17 @@ def test_a_token_is_made_shown_once_listed_and_ended(client, client_of):
 def test_what_a_token_cannot_be_is_told_by_its_place(client, values, faults):
     response = client.post(TOKENS, {"scopes": ["users:read"]} | values)
     assert (response.status_code, codes(response)) == (400, faults)
-    assert client.post(TOKENS, {"name": "x", "scopes": ["users:read"], "owner": str(uuid4())}).status_code == 404
+
+
+@pytest.mark.parametrize("end", ["9999-12-31T23:59:59.999999Z", "9999-12-31T00:00:00Z", None])
+def test_the_last_day_of_the_calendar_is_no_end(client, client_of, token, end):
+    """Guard: populace/credentials/actions.py:create_token; only what really has no end makes one without."""
+    body = {"name": "x", "scopes": ["users:read"], "expires_at": end}
+    response = client.post(TOKENS, body)
+    assert (response.status_code, response.json()["expires_at"]) == (201, None)
+    if end:
+        ending = client_of(token("admin", expires_at=timezone.now() + timedelta(days=1)))
+        assert ending.post(TOKENS, body).status_code == 403
 
 
 def test_tokens_are_listed_by_owner_and_paged(client, make_user, token):
@@ -133,3 +146,10 @@ def test_a26_the_last_use_is_written_at_most_once_a_minute_and_never_by_a_read(c
     client_of(secret).get(path)
     assert usage.flush() == 1
     assert stored.get().version == before.version
+
+
+@pytest.mark.parametrize("name", ["a\u00a0b", "東京\u3000大阪", "می\u200cخواهم"])
+def test_a_tokens_name_may_hold_what_python_does_not_call_printable(client, name):
+    """populace/credentials/actions.py:_check_name"""
+    response = client.post(TOKENS, {"name": name, "scopes": ["users:read"]})
+    assert (response.status_code, response.json()["name"]) == (201, name)

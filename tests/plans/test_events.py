@@ -86,10 +86,9 @@ def test_a_page_walks_one_index_and_reads_no_more_than_it_must(log, filters, gen
     assert sum(plan.read.values()) <= 2 * page + MONTHS * 2, plan.text
 
 
+@pytest.mark.only_on("postgresql", "only PostgreSQL has partitions")
 @pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
 def test_months_after_the_place_are_not_looked_at(log, generic):
-    if connection.vendor != "postgresql":
-        pytest.skip("only PostgreSQL has partitions")
     values = values_of(["actor"], place=FIRST + timedelta(days=40))
     plan = explain(events(("actor",)), connection, generic=generic, limit=21, run=True, **values)
     assert {table for table, rows in plan.read.items() if rows} <= {"audit_event_2030_01", "audit_event_2030_02"}

@@ -64,8 +64,8 @@ def made_by_make_run(tmp_path_factory):
 
 
 def shell(command: str, env: dict[str, str], var: Path) -> str:
-    """Run a block as its reader would, but for the var folder; return stdout."""
-    command = re.sub(r"(?<![\w/])var/", f"{var}/", command)
+    """Run a block as its reader would, who has read credentials.env; but for the var folder. Return stdout."""
+    command = re.sub(r"(?<![\w/])var/", f"{var}/", f". var/credentials.env\n{command}")
     arguments = ["bash", "-euo", "pipefail", "-c", command]
     done = subprocess.run(arguments, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

@@ -106,7 +106,5 @@ class Migration(migrations.Migration):
             ],
             options=PLAIN,
         ),
-        migrations.AlterField("membership", "group", link("groups.group", "memberships")),
-        migrations.AddIndex("membership", models.Index(fields=["group", "user"], name="membership_group")),
         migrations.RunPython(ship_roles, migrations.RunPython.noop),
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from populace.infra.db.compiled import Compiled, Param, Plan, numbered
+from populace.infra.db.compiled import Compiled, Param, Plan, Row, numbered
 
 
 def composed(*parts: str | Plan, texts: Sequence[Callable[[Any], bytes]]) -> Plan:
@@ -49,3 +49,11 @@ class Beside(Compiled):
         # Materialized: else what `first` selects would be computed anew beside every row.
         head, middle = "WITH deciding AS MATERIALIZED (", ") SELECT * FROM deciding LEFT JOIN ("
         return composed(head, first, middle, then, ") AS beside ON TRUE", texts=[*first.texts, *then.texts])
+
+    def both(self, width: int, values: dict[str, Any], limit: int | None) -> tuple[Row | None, list[Row]]:
+        """Return the row of `first`, which has `width` columns, and the rows of `then`, whose last is never NULL."""
+        rows = self.result(values, limit, repeated=width)
+        if not rows:
+            return None, []
+        first = rows[0]
+        return first[:width], [] if first[-1] is None else [first[width:], *rows[1:]]

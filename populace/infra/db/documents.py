@@ -82,9 +82,8 @@ class JsonArray(Subquery):
     output_field = TextField()
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
-        """Compile to an aggregate over the ordered rows."""
-        template = "(SELECT COALESCE(JSON_AGG(item), '[]') FROM (%(subquery)s) AS items)"
-        return self.as_sql(compiler, connection, template=template)
+        """Compile to an array of the ordered rows, which takes fewer steps than an aggregate."""
+        return self.as_sql(compiler, connection, template="ARRAY_TO_JSON(ARRAY(%(subquery)s))")
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
         """Compile to an aggregate over the ordered rows: ORDER BY inside an aggregate is younger than our SQLite."""

@@ -1,7 +1,11 @@
 """Operations of migrations that Django has no word for."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations import CreateModel
 from django.db.migrations.state import ProjectState
@@ -54,3 +58,56 @@ class CreatePartitionedModel(CreateModel):
         schema_editor.execute(
             f"CREATE TABLE {quote(default_partition(table))} PARTITION OF {quote(table)} DEFAULT", params=None
         )
+
+
+class AddIndex(AddIndexConcurrently):
+    """Add an index to a table that has rows, on PostgreSQL beside running writes; begun anew if it was interrupted.
+
+    The migration must say `atomic = False`, and hold nothing that cannot be done twice.
+    """
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        """Build the index, however long it takes; what an interrupted run left of it goes first."""
+        if schema_editor.connection.vendor == "postgresql":
+            with _unlimited(schema_editor):
+                # What an interrupted build leaves is invalid, and in the way.
+                schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(self.index.name)}")
+                super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        with schema_editor.connection.cursor() as cursor:
+            there = schema_editor.connection.introspection.get_constraints(cursor, model._meta.db_table)
+        if self.index.name in there:
+            schema_editor.remove_index(model, self.index)
+        migrations.AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        """Remove the index."""
+        if schema_editor.connection.vendor == "postgresql":
+            with _unlimited(schema_editor):
+                super().database_backwards(app_label, schema_editor, from_state, to_state)
+            return
+        migrations.AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
+
+
+@contextmanager
+def _unlimited(schema_editor: BaseDatabaseSchemaEditor) -> Iterator[None]:
+    """Hold a block whose statements may run and wait for long: they stop nobody else meanwhile."""
+    limits = ("statement_timeout", "lock_timeout")
+    for limit in limits:
+        schema_editor.execute(f"SET {limit} = 0")
+    yield
+    for limit in limits:
+        schema_editor.execute(f"RESET {limit}")

@@ -29,7 +29,7 @@ def write(
     remove: Sequence[Model] = (),
     returning: Compiled | None = None,
 ) -> bytes | None:
-    """Insert `rows`, apply `change`, delete `remove` (found by their keys; those not there are passed over).
+    """Insert `rows`, apply `change`, delete `remove` (found by key and `user_id`; those not there are passed over).
 
     With `change`, everything else depends on it. Returns the document `returning`, a Compiled with the one Param `id`,
     of the changed row, else of the first of `rows`; without it None. Alone, the write is committed when this returns;

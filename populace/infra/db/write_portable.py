@@ -1,13 +1,25 @@
 """The write door on engines without writing CTEs: one short transaction by the ORM."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Model
+from django.db.models import F, Model, Q
 
 from populace.infra.db.compiled import Compiled
-from populace.infra.db.write_terms import Change, Duplicate, Stale, claims, columns, grouped, is_repeatable, plain
+from populace.infra.db.write_terms import (
+    Change,
+    Duplicate,
+    Stale,
+    claims,
+    columns,
+    grouped,
+    is_repeatable,
+    plain,
+    removed_by,
+)
 
 
 def send(
@@ -29,7 +41,9 @@ def send(
                         plain(field, row, add=True)
                 model._base_manager.using(using).bulk_create(group, ignore_conflicts=is_repeatable(model))
             for model, group in grouped(remove).items():
-                model._base_manager.using(using).filter(pk__in=[row.pk for row in group])._raw_delete(using)
+                names = [field.attname for field in removed_by(model)]
+                each = (Q(**{name: getattr(row, name) for name in names}) for row in group)
+                model._base_manager.using(using).filter(reduce(or_, each))._raw_delete(using)
             return returning.one(id=(change.row if change else rows[0]).pk) if returning else None
     except IntegrityError as error:
         if duplicate := duplicate_of(error, rows, change, connection):

@@ -23,6 +23,7 @@ from populace.infra.db.write_terms import (
     grouped,
     is_repeatable,
     prepared,
+    removed_by,
 )
 
 UNIQUE_VIOLATION = "23505"  # SQLSTATE
@@ -54,7 +55,12 @@ def send(
         for row in group
         for field in columns(model)
     ]
-    args += [arg for group in deletes.values() for row in group for arg in key_args(row, connection)]
+    args += [
+        prepared(field, row, connection, add=False)
+        for model, group in deletes.items()
+        for row in group
+        for field in removed_by(model)
+    ]
     if returning:
         args += returning.arguments(connection, {"id": (change.row if change else rows[0]).pk})
     try:
@@ -167,8 +173,8 @@ def insert(
 def delete(
     model: type[Model], number: int, connection: BaseDatabaseWrapper, numbers: "count[int]", changed: str
 ) -> str:
-    """Return a DELETE of `number` rows by their keys, of none if there is a change that found no row."""
-    key = names_of(model._meta.pk_fields, connection)
+    """Return a DELETE of `number` rows by removed_by(), of none if there is a change that found no row."""
+    key = names_of(removed_by(model), connection)
     values = [f"({', '.join(f'${next(numbers)}' for _ in key)})" for _ in range(number)]
     where = f"({', '.join(key)}) IN ({', '.join(values)})" + (f" AND EXISTS (SELECT FROM {changed})" if changed else "")
     return f"DELETE FROM {name_of(model, connection)} WHERE {where}"  # noqa: S608

@@ -49,6 +49,16 @@ def is_repeatable(model: type[Model]) -> bool:
     return getattr(model, "repeatable", False)
 
 
+@cache
+def removed_by(model: type[Model]) -> tuple[AnyField, ...]:
+    """Return the fields that a row to remove is found by: its key and, where that is no part of it, whose it is.
+
+    A claim that an earlier version did not make may have been made by somebody else since.
+    """
+    key = tuple(model._meta.pk_fields)
+    return (*key, *(f for f in model._meta.concrete_fields if f.attname == "user_id" and f not in key))
+
+
 def grouped(rows: Iterable[Model]) -> dict[type[Model], list[Model]]:
     """Return the rows by model, both in their first order."""
     groups: dict[type[Model], list[Model]] = {}

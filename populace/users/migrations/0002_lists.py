@@ -1,7 +1,8 @@
 """The indexes that lists are walked by. Phase: expand; built beside running writes on PostgreSQL."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from populace.infra.db.operations import AddIndex
 
 INDEXES = {
     "user_joined": ["date_joined"],
@@ -15,24 +16,6 @@ INDEXES = {
     "user_domain": ["email_domain", "date_joined"],
     "user_domain_active": ["email_domain", "is_active", "date_joined"],
 }
-
-
-class AddIndex(AddIndexConcurrently):
-    """Add an index without stopping writes where the engine can; begun anew if it was interrupted."""
-
-    def database_forwards(self, app_label, schema_editor, from_state, to_state):
-        if schema_editor.connection.vendor != "postgresql":
-            migrations.AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
-            return
-        # What an interrupted CREATE INDEX CONCURRENTLY leaves behind is invalid, and in the way.
-        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(self.index.name)}")
-        super().database_forwards(app_label, schema_editor, from_state, to_state)
-
-    def database_backwards(self, app_label, schema_editor, from_state, to_state):
-        if schema_editor.connection.vendor != "postgresql":
-            migrations.AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
-            return
-        super().database_backwards(app_label, schema_editor, from_state, to_state)
 
 
 class Migration(migrations.Migration):

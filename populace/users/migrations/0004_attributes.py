@@ -9,7 +9,7 @@ import populace.infra.db.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("users", "0002_lists"),
+        ("users", "0003_confusable"),
     ]
 
     operations = [

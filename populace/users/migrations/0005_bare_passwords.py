@@ -1,17 +1,15 @@
 """The index that finds what is left to wrap. Phase: expand; built beside running writes on PostgreSQL."""
 
-from importlib import import_module
-
 from django.db import migrations, models
 
-AddIndex = import_module("populace.users.migrations.0002_lists").AddIndex
+from populace.infra.db.operations import AddIndex
 
 
 class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("users", "0003_attributes"),
+        ("users", "0004_attributes"),
     ]
 
     operations = [
