@@ -1,7 +1,6 @@
 """The console as people meet it: a real Chromium before `populace up`. Screenshots lie in the run's temporary files."""
 
 import re
-import shutil
 
 import pytest
 
@@ -11,15 +10,6 @@ from tests.support.supervised import Supervised, empty_database
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LOOKS = {"light": ("light", WIDE), "dark": ("dark", WIDE), "phone": ("light", PHONE)}
-OPTIONS = (
-    "--no-sandbox",  # tests run as root
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 EVIL = {
     "username": "eve{{7*7}}",
     "email": "eve@example.org",
@@ -28,20 +18,6 @@ EVIL = {
     "external_id": "javascript:alert(3)",
     "attributes": {"x-data": "alert(4)", '"><svg onload=alert(5)>': "{{7*7}} {% now 'Y' %} ${7*7}"},
 }
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A headless browser of the machine."""
-    from playwright.sync_api import sync_playwright
-
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        missing("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(OPTIONS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,9 @@
 """Whatever goes wrong is told as RFC 9457 says, and tells nothing else."""
 
+import html
 import json
 import logging
+import re
 import sqlite3
 from contextlib import closing
 from importlib.metadata import version
@@ -13,7 +15,9 @@ from django.test import Client
 from prometheus_client import REGISTRY
 
 from populace.api import problems, views
+from populace.api.kinds import KINDS
 from populace.api.middleware import HOSTS_MAX, ApiMiddleware
+from tests.support.endpoints import endpoints
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +29,7 @@ def check(response, status, code):
     assert response["Content-Type"] == "application/problem+json"
     body = response.json()
     assert (body["status"], body["code"], body["type"]) == (status, code, f"/problems/{code}")
-    assert body["title"] == problems.KINDS[code].title
+    assert body["title"] == KINDS[code].title
     assert body["instance"] == response["X-Request-ID"]
     assert response["X-Content-Type-Options"] == "nosniff"
     return body
@@ -127,12 +131,36 @@ def test_a_writer_that_waited_too_long_for_sqlite_is_told_to_come_back():
     assert (problem.code, problem.headers) == ("overloaded", {"Retry-After": "1"})
 
 
-def test_every_code_has_a_page(client):
-    for code, kind in problems.KINDS.items():
-        page = client.get(f"/problems/{code}")
-        assert (page.status_code, page["Content-Type"]) == (200, "text/plain; charset=utf-8")
-        assert kind.page in page.content.decode()
-    check(client.get("/problems/nope"), 404, "not_found")
+def test_every_code_has_a_page_for_anybody(client_of):
+    """populace/api/problem_pages.py:problem_page"""
+    reader = client_of(None)
+    index = reader.get("/problems/").text
+    for code, kind in KINDS.items():
+        page = reader.get(f"/problems/{code}")
+        assert (page.status_code, page["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert page["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'")
+        assert kind.title in page.text
+        shown = html.unescape(re.sub(r"</?(?:code|span)>", "", page.text))
+        assert kind.page.replace("`", "") in shown
+        assert kind.remedy.replace("`", "") in shown
+        assert f'href="/problems/{code}"' in index
+    check(reader.get("/problems/nope"), 404, "not_found")
+    check(reader.post("/problems/invalid"), 405, "method_not_allowed")
+
+
+def test_no_call_ignores_a_parameter_that_it_does_not_know(client):
+    """Guards: populace/api/views.py:LeanView.check_query, populace/api/paging.py:parameters_of"""
+    for endpoint in endpoints():
+        response = client.generic(endpoint.method, endpoint.at() + "?nonsense=1", "{}", content_type="application/json")
+        assert response.status_code == 400, endpoint
+        assert endpoint.method == "HEAD" or response.json()["code"] == "unknown_parameter", endpoint
+
+
+def test_an_unknown_parameter_is_told_with_the_nearest(client):
+    """populace/api/paging.py:unknown"""
+    told = check(client.get("/api/v1/users?usrname=ada"), 400, "unknown_parameter")
+    assert "username" in told["detail"]
+    assert told["errors"][0]["pointer"] == "/usrname"
 
 
 @pytest.mark.parametrize("given", ["abc-1_2.3", "A" * 64])

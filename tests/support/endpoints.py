@@ -49,7 +49,7 @@ def views() -> Iterator[tuple[str, type]]:
 
 def paths_of(regex: str) -> list[str]:
     """Return the readable paths of a pattern: `(?P<id>…)` becomes {id}, a choice becomes a path each."""
-    text = "/" + regex.removeprefix("^").removesuffix("/?$")
+    text = "/" + regex.removeprefix("^").removesuffix("/?$").replace("\\.", ".")
     choice = re.search(r"\(\?P<\w+>(\w+(?:\|\w+)+)\)", text)
     texts = [text.replace(choice[0], word) for word in choice[1].split("|")] if choice else [text]
     return [re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", one) for one in texts]

@@ -1,0 +1,86 @@
+"""Do to an installation's database what a request meets only when things go wrong."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from tests.support.plugin import Session
+
+GONE, BROKEN = "email:gone@example.com", "email:broken@example.com"
+SQLITE = """
+CREATE TRIGGER gone BEFORE INSERT ON users_identifier WHEN NEW.key = '{gone}'
+BEGIN SELECT RAISE(ABORT, 'UNIQUE constraint failed: users_identifier.key'); END;
+CREATE TRIGGER broken BEFORE INSERT ON users_identifier WHEN NEW.key = '{broken}'
+BEGIN SELECT RAISE(ABORT, 'the disk is on fire'); END;
+"""
+POSTGRESQL = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF NEW.key = '{gone}' THEN RAISE unique_violation USING TABLE = 'users_identifier'; END IF;
+  IF NEW.key = '{broken}' THEN RAISE 'the disk is on fire'; END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON users_identifier FOR EACH ROW EXECUTE FUNCTION refuse();
+"""
+
+
+def _file(url: str) -> sqlite3.Connection:
+    return sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10, isolation_level=None)
+
+
+def refuse_two_addresses(url: str) -> None:
+    """Let GONE be taken by somebody who is gone when one looks, and BROKEN fail as nobody has foreseen."""
+    if url.startswith("sqlite"):
+        connection: Any = _file(url)
+        connection.executescript(SQLITE.format(gone=GONE, broken=BROKEN))
+    else:
+        connection = psycopg.connect(url, autocommit=True)
+        connection.execute(POSTGRESQL.format(gone=GONE, broken=BROKEN))
+    connection.close()
+
+
+@contextmanager
+def no_writes(url: str) -> Iterator[None]:
+    """Let nobody write a person meanwhile; reads go on."""
+    if url.startswith("sqlite"):
+        connection: Any = _file(url)
+        connection.execute("BEGIN IMMEDIATE")
+    else:
+        connection = psycopg.connect(url)
+        connection.execute("LOCK TABLE users_identifier IN EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.close()
+
+
+def fill_group(url: str, group: str, size: int) -> None:
+    """Put as many members into a group, whom nobody else knows: a table of people of that size takes minutes."""
+    if url.startswith("sqlite"):
+        connection: Any = _file(url)
+        numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {size}) "
+        rows = "SELECT '{group}', printf('%032x', i), CURRENT_TIMESTAMP FROM n"
+        group = group.replace("-", "")
+    else:
+        connection = psycopg.connect(url)
+        connection.execute("SET session_replication_role = replica")  # no foreign keys
+        numbers, rows = "", "SELECT '{group}', lpad(to_hex(i), 32, '0')::uuid, now() FROM generate_series(1, {size}) i"
+    columns = "INSERT INTO groups_membership (group_id, user_id, since) "
+    connection.execute((numbers + columns + rows).format(size=size, group=group))
+    connection.commit()
+    connection.close()
+
+
+def destroy(url: str) -> None:
+    """Take the database away from under a running server."""
+    if url.startswith("sqlite"):
+        connection: Any = _file(url)
+        connection.execute("DROP TABLE credentials_apitoken")
+    else:
+        assert Session.postgresql
+        connection = psycopg.connect(Session.postgresql.url("postgres"), autocommit=True)
+        connection.execute(f'DROP DATABASE "{url.rpartition("/")[2].partition("?")[0]}" WITH (FORCE)')
+    connection.close()
