@@ -38,12 +38,12 @@ def test_no_order_is_served_downwards_alone():
 
 def test_each_walk_has_an_index_that_begins_with_its_columns():
     """Without one, PostgreSQL would still answer, from a sort: the plan tests would tell, this tells sooner."""
-    indexes = {tuple(index.fields) for index in User._meta.indexes}
+    indexes = {tuple(index.fields) for index in User._meta.indexes if index.condition is None}
     walks = {(column, "id") for column in (*ORDERS.values(), *SEARCHED)}
     walks |= {("is_active", "date_joined", "id"), ("email_domain", "date_joined", "id")}
     walks |= {("email_domain", "is_active", "date_joined", "id")}
     assert indexes == walks
-    assert len(indexes) + 1 <= 12
+    assert len(User._meta.indexes) + 1 <= 12
 
 
 def test_what_is_not_in_the_table_has_no_order():
