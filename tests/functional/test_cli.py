@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import NamedTuple
 
 import pytest
@@ -64,6 +65,18 @@ def test_help_answers_without_django_and_lists_the_exit_codes():
     assert done.stdout.splitlines()[-1] == "False"
     for word in ("serve", "worker", "migrate", "import", "seed", "doctor", "user", "token", "3 some rows bad"):
         assert word in done.stdout
+
+
+def test_without_a_command_the_whole_help_is_shown_line_by_line_and_the_exit_code_is_2(populace):
+    for arguments, word in (([], "  backup "), (["user"], "  check-password ")):
+        ended = populace(*arguments)
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.startswith("Usage: ")
+        assert any(line.startswith(word) for line in ended.err.splitlines())
+
+
+def test_version_prints_the_version_and_no_more(populace):
+    assert populace("--version") == (0, f"{version('populace')}\n", "")
 
 
 def test_help_answers_at_once():

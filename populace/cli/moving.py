@@ -1,0 +1,98 @@
+"""`populace export`, `import --as-is` and `backup`: the directory as a whole, to another database or a safe place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from populace.cli.directory import directory
+from populace.cli.output import CANNOT_RUN, REFUSED, SOME_ROWS_BAD, USAGE, Failure, note, progress, result
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object; no progress bar.")]
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="A new file; it will hold password hashes.")],
+    as_is: Annotated[bool, typer.Option("--as-is", help="All of it, for another database's `import --as-is`.")] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the worker to be done with everything.")] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Write the whole directory to a new file that only you can read: people, hashes, groups, tokens, events.
+
+    As of one moment; others go on reading and writing. Sessions and tasks stay behind.
+    """
+    if not as_is:
+        raise Failure(USAGE, "export: there is --as-is only, for another database; lists of people come later")
+    with directory(), _files():
+        from populace.bulk.move.export import NotReady, export_as_is
+
+        try:
+            with progress("export", as_json=as_json) as report:
+                foot = export_as_is(file, wait_s=wait, report=report)
+        except NotReady as refused:
+            raise Failure(CANNOT_RUN, str(refused)) from None
+    numbers = {"people": foot.counts["users.user"], "rows": sum(foot.counts.values())}
+    result({"file": str(file), **numbers, "sha256": foot.sha256}, as_json=as_json)
+
+
+def import_as_is(file: Path, *, dry_run: bool, as_json: bool) -> None:
+    """Fill this empty database from a file of `export --as-is`, or with `dry_run` only see whether that would do."""
+    with directory(), _files():
+        from populace.audit.actors import SYSTEM
+        from populace.bulk.errors import FileRefused
+        from populace.bulk.move import load
+        from populace.cli.seeding import analyze
+
+        try:
+            with progress("import", as_json=as_json) as report:
+                head = load.check(file, report=report) if dry_run else load.import_as_is(file, by=SYSTEM, report=report)
+        except load.TargetRefused as refused:
+            raise Failure(REFUSED, str(refused)) from None
+        except FileRefused as refused:
+            raise Failure(SOME_ROWS_BAD, f"{file}: {refused}") from None
+        if not dry_run:
+            analyze()
+        if not load.same_spelling(head):
+            note("populace: other Unicode tables made the file's identifiers: run populace doctor identifiers")
+    told = {"people": head.counts["users.user"], "rows": head.rows}
+    result(told | ({"dry_run": True} if dry_run else {}), as_json=as_json)
+
+
+def backup(
+    folder: Annotated[Path | None, typer.Argument(help="Where to; `backups` in the var folder if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the whole database, as of one moment, to a new file that only you can read, and print its path.
+
+    PostgreSQL: by pg_dump, for pg_restore. SQLite: a database. Keep POPULACE_SECRET_KEY as well, elsewhere.
+    """
+    with directory(), _files():
+        from django.conf import settings
+
+        from populace.infra.db.backup import BackupFailed, copy, suffix
+        from populace.infra.files import new_private
+
+        place = folder or settings.VAR_DIR / "backups"
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = place / f"populace-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.{suffix()}"
+        try:
+            with new_private(path) as new:
+                copy(new)
+        except BackupFailed as failed:
+            raise Failure(CANNOT_RUN, str(failed)) from None
+    if as_json:
+        result({"file": str(path)}, as_json=True)
+    else:
+        print(path, flush=True)
+
+
+@contextmanager
+def _files() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror.lower()}" if error.strerror and error.filename else str(error)
+        raise Failure(CANNOT_RUN, reason) from None

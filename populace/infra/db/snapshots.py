@@ -1,0 +1,73 @@
+"""Transactions that see, or change, the whole database: for an operator's commands, never for a request."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.models import Model
+
+STATEMENT_MS = 600_000  # as long as it takes to count the rows of a large table
+IDLE_MS = 600_000  # between two statements, while a slow disk takes what was read
+
+
+@contextmanager
+def snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Let the block read one moment of the database, whatever is committed meanwhile; nobody waits for it.
+
+    On PostgreSQL the block can write nothing. Must not stand inside another transaction.
+    """
+    connection = connections[using]
+    connection.ensure_connection()
+    mode = getattr(connection, "transaction_mode", None)
+    if connection.vendor == "sqlite":
+        connection.transaction_mode = "DEFERRED"  # type: ignore[attr-defined]  # the usual one is that of writers
+    try:
+        with transaction.atomic(using, durable=True):
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                    _allow_time(using)
+            yield
+    finally:
+        if connection.vendor == "sqlite":
+            connection.transaction_mode = mode  # type: ignore[attr-defined]
+
+
+@contextmanager
+def filling(*models: type[Model], using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Let the block fill tables: one transaction, beside which nobody else writes to those of `models`.
+
+    Others may read them as they were. Waits for whoever writes at most as long as a request would.
+    """
+    connection = connections[using]
+    with transaction.atomic(using, durable=True), _unprepared(using):
+        if connection.vendor == "postgresql":  # SQLite has one writer at a time in any case
+            tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in models)
+            with connection.cursor() as cursor:
+                cursor.execute(f"LOCK TABLE {tables} IN EXCLUSIVE MODE")
+                # Parents come before children here. Checked at the end, each row would be remembered until then.
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            _allow_time(using)
+        yield
+
+
+@contextmanager
+def _unprepared(using: str) -> Iterator[None]:
+    """Prepare no statement in the block: of those with a thousand rows, server and driver would keep a hundred."""
+    connection = connections[using]
+    if connection.vendor != "postgresql":
+        yield
+        return
+    driver: Any = connection.connection
+    threshold, driver.prepare_threshold = driver.prepare_threshold, None
+    try:
+        yield
+    finally:
+        driver.prepare_threshold = threshold
+
+
+def _allow_time(using: str) -> None:
+    with connections[using].cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_MS}")
+        cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}")
