@@ -7,14 +7,13 @@ from contextlib import suppress
 from typing import Any
 
 from django.core.cache import close_caches
-from django.core.exceptions import BadRequest
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections, reset_queries
+from django.utils.http import parse_header_parameters
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-
 
 
 class Request(WSGIRequest):
@@ -25,9 +24,9 @@ class Request(WSGIRequest):
 
         Nor does the caller choose the encoding of the query: `charset=rot13` would be an error of ours.
         """
-        with suppress(BadRequest):
-            super()._set_content_type_params(meta)
-        self._encoding = None
+        self.content_type, self.content_params = "", {}
+        with suppress(ValueError):
+            self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
 
 
 application = get_wsgi_application()

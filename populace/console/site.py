@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import PermissionDenied
 from django.db import router, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -73,7 +73,8 @@ class ConsoleSite(UnfoldAdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the form, or open the console."""
         if request.method == "GET" and self.has_permission(request):
-            return redirect(SignIn(request=request).get_redirect_url() or reverse("admin:index"))
+            # Not redirect(), which would look for a view of that name first, and fail where it finds none.
+            return HttpResponseRedirect(SignIn(request=request).get_redirect_url() or reverse("admin:index"))
         if request.method == "GET" and request.session.session_key:
             request.session.flush()  # of somebody who may not come in any more
         request.current_app = self.name

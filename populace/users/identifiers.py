@@ -95,7 +95,8 @@ def email_normal(raw: str) -> EmailParts:
     local, _, domain = raw.partition("@")
     # Invisible characters vanish in UTS 46's mapping, but not from the address that mail would be sent to; and to
     # Django's syntax, which ignores case, dotless i, long s and the Kelvin sign are Latin letters.
-    if not raw.isprintable() or "@" in domain or '"' in local or not local.isascii():
+    # And `=?` begins what mail programs decode into another address (RFC 2047).
+    if not raw.isprintable() or "@" in domain or '"' in local or "=?" in local or not local.isascii():
         raise Invalid("invalid", "Not an e-mail address.")
     if len(raw.encode()) > EMAIL_MAX or len(local.encode()) > EMAIL_LOCAL_MAX:
         raise Invalid("max_length", f"An e-mail address has at most {EMAIL_MAX} octets.")

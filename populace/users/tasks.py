@@ -44,13 +44,20 @@ def _language(user: User) -> str:
 def _mail(user: User, language: str) -> EmailMultiAlternatives:
     context = {"user": user, "url": settings.PUBLIC_URL}
     mail = EmailMultiAlternatives(
-        # A header is one line, whatever a template or a name brings.
-        subject=" ".join(_rendered("subject.txt", language, context).split()),
+        subject=_one_line(_rendered("subject.txt", language, context)),
         body=_rendered("txt", language, context),
         to=[_address(user)],
     )
     mail.attach_alternative(_rendered("html", language, context), "text/html")
     return mail
+
+
+def _one_line(text: str) -> str:
+    """Return what a header shows as this text, whatever a template or a name brings.
+
+    An invisible joiner keeps `=?` from being read as RFC 2047's beginning of encoded text, in which a line could end.
+    """
+    return " ".join(text.split()).replace("=?", "=\N{WORD JOINER}?")
 
 
 def _rendered(part: str, language: str, context: dict[str, object]) -> str:

@@ -1,0 +1,28 @@
+"""Text that some template, format, shell or mail program would take for its own."""
+
+MARKS = [
+    "{{7*7}}",
+    "{% now 'Y' %}",
+    "{% include '/etc/passwd' %}",
+    "{{user.password}}",
+    "{# x #}",
+    "%(x)s",
+    "%s%n",
+    "%0d%0aBcc:x",
+    "{0.__class__}",
+    "{settings.SECRET_KEY}",
+    "${7*7}",
+    "#{7*7}",
+    "<%= 7*7 %>",
+    "$(id)",
+    "`id`",
+    "=?utf-8?q?=0ABcc=3A_evil=40example.com?=",
+    "<script>alert(1)</script>",
+    '"><img src=x>',
+    "</td></tr>",
+    "&lt;",
+    "<evil@example.com>",
+    'x" <evil@example.com>, "y',
+    "evil@example.com, b",
+    "Bcc: evil@example.com",
+]
