@@ -2,7 +2,7 @@
 # PORT, DEMO and every setting of docs/reference/settings.md come from the environment or the command line
 # (`make run PORT=9000`): make passes both on, and what is not set keeps the default of config/settings.py.
 
-.PHONY: help run test check bench faults test-all lock
+.PHONY: help run test check bench scale faults test-all lock
 .DEFAULT_GOAL := help
 
 # Checks read settings but no database of yours.
@@ -33,6 +33,11 @@ bench: ## Compare with a naive build and with bare psycopg: one table
 	@script/bootstrap dev
 	@script/services bench
 	.venv/bin/python -m bench.run
+
+scale: ## Seed a million people; check every list and the console: statements, plans, order while others write
+	@script/bootstrap dev
+	@script/services
+	.venv/bin/python -m bench.scale
 
 faults: ## Kill web and worker processes 200 times; nothing may be lost or told twice
 	@script/bootstrap dev

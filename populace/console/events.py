@@ -1,5 +1,6 @@
 """Events as console pages show them: newest first, with names where somebody still has one."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -52,5 +53,5 @@ def changes_of(event: Event) -> list[tuple[str, str, str]]:
 def _short(value: Any) -> str:
     if value in (None, "", [], {}):
         return NONE
-    text = str(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= VALUE_SHOWN else f"{text[:VALUE_SHOWN]}…"

@@ -91,7 +91,7 @@ class UserAdmin(ConsoleAdmin):
     fieldsets = (
         (
             "Person",
-            {"fields": (("first", "last"), ("user_name", "mail"), ("phone_number", "other_id"), ("language", "zone"))},
+            {"fields": (("first", "last"), ("user_name", "mail"), ("phone_number", "other_id"), "language", "zone")},
         ),
         ("Account", {"fields": (("state", "sort"), ("joined", "signed_in"), ("changed", "version"), ("key",))}),
         ("Attributes", {"fields": ("more",)}),
@@ -268,9 +268,10 @@ def _place(text: str) -> tuple[str, ...]:
     """Return a link's place in a search; () for what is none."""
     try:
         step, place, id = json.loads(text)
+        place.encode()  # a lone surrogate could not be sent to the database
         if int(step) in range(len(SEARCHED)) and "\0" not in place:
-            return str(int(step)), str(place), str(UUID(id))
-    except (ValueError, TypeError, AttributeError, RecursionError):
+            return str(int(step)), place, str(UUID(id))
+    except (ValueError, OverflowError, TypeError, AttributeError, RecursionError):
         pass
     return ()
 

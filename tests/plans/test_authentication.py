@@ -1,5 +1,6 @@
 """The token's check, alone and folded into a document's statement: by keys alone, however many people there are."""
 
+import json
 from uuid import UUID
 
 import pytest
@@ -101,4 +102,10 @@ def test_a_page_of_groups_members_or_tokens_is_a_walk_along_an_index(people, des
 
 def outer_sort(plan):
     """Tell whether the page itself is sorted; what stands inside a document may be."""
-    return '"Node Type": "Sort"' in plan.text.partition("SubPlan")[0]
+    nodes = [json.loads(plan.text)]
+    while nodes:
+        node = nodes.pop()
+        if node["Node Type"] == "Sort":
+            return True
+        nodes += [below for below in node.get("Plans", ()) if below["Parent Relationship"] != "SubPlan"]
+    return False

@@ -1,6 +1,5 @@
 """What the console's pages ask the database, at any depth: no table is read from end to end, nothing is sorted."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -14,7 +13,7 @@ from populace.console.keyset import position_of
 from populace.credentials.hashing import hash_password
 from populace.groups.models import Group, Membership
 from populace.users.models import User
-from tests.support.plans import postgresql_plan, sqlite_plan
+from tests.support.plans import explain_sql, sorts_all
 
 pytestmark = pytest.mark.django_db
 
@@ -76,20 +75,6 @@ def browser(filled):
     return client
 
 
-def plan_of(sql):
-    if connection.vendor == "sqlite":
-        return sqlite_plan(connection, sql.replace("%", "%%") if "%" in sql else sql, [])
-    with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (FORMAT JSON) " + sql)
-        return postgresql_plan(cursor.fetchone()[0][0]["Plan"])
-
-
-def sorts_all(plan):
-    """Tell whether more is sorted than rows that share a moment."""
-    text = re.sub("USE TEMP B-TREE FOR (LAST TERM|RIGHT PART) OF ORDER BY", "", plan.text)
-    return '"Node Type": "Sort"' in text or "TEMP B-TREE" in text
-
-
 def pages(people, events, group):
     """Yield each kind of page at its beginning and far behind it."""
     middle, event = people[ROWS // 2], events[ROWS // 2]
@@ -116,7 +101,7 @@ def test_no_page_reads_a_table_or_sorts(browser, filled):
         for statement in asked:
             if not statement["sql"].startswith("SELECT"):
                 continue
-            plan = plan_of(statement["sql"])
+            plan = explain_sql(statement["sql"], connection)
             assert not plan.scanned & LARGE, (path, query, statement["sql"], plan.text)
             if any(table in statement["sql"] for table in ("audit_", "users_user")):
                 assert not sorts_all(plan), (path, query, statement["sql"], plan.text)

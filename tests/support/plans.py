@@ -17,7 +17,8 @@ from populace.infra.db.compiled import Compiled
 class Plan:
     """A plan: `indexes` it uses, `scanned` tables it reads from end to end, `sorts` if it sorts anything.
 
-    With `run`: `read` how many rows of each table it has looked at, shown or not, `sorted` the most that a sort got.
+    With `run`: `read` how many rows of each table it has looked at, shown or not, `sorted` the most that a sort got,
+    `buffers` of 8 KiB that it touched, in memory or not, and how long it took in `ms`.
     """
 
     text: str
@@ -26,6 +27,8 @@ class Plan:
     sorts: bool
     read: Mapping[str, int] = field(default_factory=dict)
     sorted: int = 0
+    buffers: int = 0
+    ms: float = 0
 
 
 def explain(
@@ -47,15 +50,34 @@ def explain(
         cursor.execute(f"SET plan_cache_mode = {mode}")
         cursor.execute("PREPARE explained AS " + text.replace("%", "%%"), [])
         cursor.execute(
-            f"EXPLAIN ({'ANALYZE, ' if run else ''}FORMAT JSON) EXECUTE explained" + (f"({given})" if given else "")
+            f"EXPLAIN ({'ANALYZE, BUFFERS, ' if run else ''}FORMAT JSON) EXECUTE explained"
+            + (f"({given})" if given else "")
         )
         [[found]] = cursor.fetchall()
         cursor.execute("DEALLOCATE explained")
         cursor.execute("RESET plan_cache_mode")
-    return postgresql_plan(found[0]["Plan"])
+    return postgresql_plan(found[0])
 
 
-def postgresql_plan(root: dict[str, Any]) -> Plan:
+def explain_sql(sql: str, connection: BaseDatabaseWrapper, *, run: bool = False) -> Plan:
+    """Return the plan of a finished statement, such as the query log has; `run` for PostgreSQL only."""
+    if connection.vendor == "sqlite":
+        return sqlite_plan(connection, sql.replace("%", "%%") if "%" in sql else sql, [])
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN ({'ANALYZE, BUFFERS, ' if run else ''}FORMAT JSON) {sql}")
+        [[found]] = cursor.fetchall()
+    return postgresql_plan(found[0])
+
+
+def sorts_all(plan: Plan) -> bool:
+    """Tell whether a plan sorts more than rows that share a value."""
+    text = re.sub("USE TEMP B-TREE FOR (LAST TERM|RIGHT PART) OF ORDER BY", "", plan.text)
+    return '"Node Type": "Sort"' in text or "TEMP B-TREE" in text
+
+
+def postgresql_plan(explained: dict[str, Any]) -> Plan:
+    """Return what EXPLAIN (FORMAT JSON) says of one statement."""
+    root = explained["Plan"]
     nodes = [root]
     for node in nodes:
         nodes += node.get("Plans", [])
@@ -66,6 +88,8 @@ def postgresql_plan(root: dict[str, Any]) -> Plan:
         any("Sort" in node["Node Type"] for node in nodes),
         rows_read(nodes),
         max((node["Plans"][0].get("Actual Rows", 0) for node in nodes if "Sort" in node["Node Type"]), default=0),
+        root.get("Shared Hit Blocks", 0) + root.get("Shared Read Blocks", 0),
+        explained.get("Execution Time", 0),
     )
 
 

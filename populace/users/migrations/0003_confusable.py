@@ -1,4 +1,4 @@
-"""What user names look like, claimed for people who came before version 0.1.1. Phase: backfill."""
+"""What user names look like, claimed for people who came before version 0.2. Phase: backfill."""
 
 import unicodedata
 from typing import Any
