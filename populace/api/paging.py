@@ -10,6 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
+from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -29,7 +30,7 @@ CURSOR_MAX = 3072
 """Characters of a cursor; the longest of ours, behind a last name of 400 four-byte characters, has 2,400."""
 
 PARAMETERS_MAX = 40
-SIGNATURE = 32  # bytes of HMAC-SHA256
+SIGNATURE = 32  # bytes of keyed BLAKE2b (RFC 7693), which costs less than HMAC
 
 FREE = frozenset(("cursor", "limit", "fields", "count"))
 """Parameters that say how much is shown, not which rows in which order: a cursor is not bound to them."""
@@ -161,10 +162,14 @@ def _key(secret: str) -> bytes:
     return hmac.digest(secret.encode(), b"populace cursor", "sha256")
 
 
+def _signature(secret: str, binding: bytes, body: bytes) -> bytes:
+    return blake2b(binding + b"\0" + body, key=_key(secret), digest_size=SIGNATURE).digest()
+
+
 def signed(cursor: Cursor, binding: bytes) -> str:
     """Return the cursor as URL-safe text."""
     body = _written([cursor.holder, cursor.key, cursor.backwards]).encode()
-    signature = hmac.digest(_key(settings.SECRET_KEY), binding + b"\0" + body, "sha256")
+    signature = _signature(settings.SECRET_KEY, binding, body)
     return urlsafe_b64encode(signature + body).rstrip(b"=").decode()
 
 
@@ -181,8 +186,7 @@ def opened(text: str, binding: bytes) -> Cursor:
         raise Problem("invalid_cursor")
     signature, body = raw[:SIGNATURE], raw[SIGNATURE:]
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        expected = hmac.digest(_key(secret), binding + b"\0" + body, "sha256")
-        if hmac.compare_digest(signature, expected):
+        if hmac.compare_digest(signature, _signature(secret, binding, body)):
             holder, key, backwards = json.loads(body)
             return Cursor(holder, tuple(key), backwards)
     raise Problem("invalid_cursor")

@@ -25,6 +25,7 @@ PARAMETERS = ("order", "q", *FILTERS, ATTRIBUTES)
 """What names the rows of a list and their order."""
 
 BESIDE_Q = {"is_active"}
+_IDENTIFIERS = frozenset(IDENTIFIERS)
 
 
 class Listing(NamedTuple):
@@ -38,7 +39,7 @@ class Listing(NamedTuple):
     @property
     def identified(self) -> bool:
         """Tell whether at most one person is asked for, by an identifier."""
-        return any(name in self.filters for name in IDENTIFIERS)
+        return not _IDENTIFIERS.isdisjoint(self.filters)
 
     def read(self, key: Key, *, backwards: bool) -> tuple[Compiled, dict[str, Any]]:
         """Return the statement of the page behind `key` and its values. Its rows begin (document, *key)."""

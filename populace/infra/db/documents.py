@@ -1,6 +1,6 @@
 """A serializer's declared fields as one JSON expression, so that writes, OpenAPI and reads share one shape."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
@@ -40,8 +40,12 @@ SHAPES = {
     "string": Shape("TO_JSON({0})", "JSON_QUOTE({0})"),  # text that stands by itself in an array
     # Words with a blank between, none of which needs escaping, as an array.
     "words": Shape("TO_JSON(STRING_TO_ARRAY({0}, ' '))", "JSON('[\"' || REPLACE({0}, ' ', '\",\"') || '\"]')"),
-    "object": Shape("JSON_BUILD_OBJECT({0})", "JSON_OBJECT({0})"),
+    "object": Shape("CONCAT({0})", "JSON_OBJECT({0})"),
 }
+JSON_ALREADY = {"json", "object", "string", "words"}
+"""Kinds that PostgreSQL prints as JSON; the others become JSON where they stand in an object."""
+UNESCAPED = {"uuid", "datetime"}
+"""Kinds whose text needs quotes and nothing else."""
 
 KINDS: dict[type, str] = {
     drf.CharField: "plain",
@@ -64,16 +68,47 @@ class Json(Func):
 
     output_field = TextField()
 
-    def __init__(self, kind: str, *expressions: Any) -> None:
+    def __init__(self, kind: str, *expressions: Any, certain: bool = False) -> None:
         super().__init__(*expressions)
         self.kind = kind
+        self.certain = certain  # never NULL
 
     def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:  # type: ignore[override]
         """Compile to the engine's shape; the value's parameters are repeated as often as the value."""
         shape: str = getattr(SHAPES[self.kind], connection.vendor)
-        compiled = [compiler.compile(expression) for expression in self.source_expressions]
+        expressions = self.source_expressions
+        if self.kind == "object" and connection.vendor == "postgresql":
+            expressions = pieces(expressions)
+        compiled = [compiler.compile(expression) for expression in expressions]
         params = [param for _, own in compiled for param in own]
         return shape.format(", ".join(sql for sql, _ in compiled)), params * shape.count("{0}")
+
+
+class Printed(Func):
+    """A value of an object as JSON on PostgreSQL; the text `null` where it may be NULL and is."""
+
+    output_field = TextField()
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:  # type: ignore[override]
+        """Compile to the text of the value."""
+        value: Any = self.source_expressions[0]
+        sql, params = compiler.compile(value)
+        made = sql if value.kind in JSON_ALREADY else f"TO_JSON({sql})"
+        return (made if value.certain else f"COALESCE(({made})::text, 'null')"), params
+
+
+def pieces(pairs: Sequence[Any]) -> list[Any]:
+    """Return the texts and values that an object of (name, value, name, value, …) is put together from.
+
+    PostgreSQL's own JSON_BUILD_OBJECT looks up how to print each value's type anew for every row.
+    """
+    found: list[Any] = []
+    before = "{"
+    for name, value in zip(pairs[::2], pairs[1::2], strict=True):
+        quote = '"' if value.certain and value.kind in UNESCAPED else ""
+        found += [Value(f'{before}"{name.value}": {quote}', TextField()), value if quote else Printed(value)]
+        before = f"{quote}, "
+    return [*found, Value(f"{before[:-2]}}}" if found else "{}", TextField())]
 
 
 class JsonArray(Subquery):
@@ -83,7 +118,8 @@ class JsonArray(Subquery):
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
         """Compile to an array of the ordered rows, which takes fewer steps than an aggregate."""
-        return self.as_sql(compiler, connection, template="ARRAY_TO_JSON(ARRAY(%(subquery)s))")
+        template = "('[' || ARRAY_TO_STRING(ARRAY(%(subquery)s), ', ') || ']')"
+        return self.as_sql(compiler, connection, template=template)
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
         """Compile to an aggregate over the ordered rows: ORDER BY inside an aggregate is younger than our SQLite."""
@@ -121,7 +157,7 @@ def object_of(serializer: AnySerializer, model: type[Model], owner: Param | None
 def member(field: AnyField, model: type[Model], owner: Param | None) -> Json:
     """Return the expression of one declared field."""
     if isinstance(field, drf.ListSerializer):
-        return Json("json", items(field, model, owner))
+        return Json("json", items(field, model, owner), certain=True)
     kind = kind_of(field)
     if kind is None or field.source == "*":
         raise ImproperlyConfigured(f"{field.field_name}: {type(field).__name__} has no document form")
@@ -130,7 +166,18 @@ def member(field: AnyField, model: type[Model], owner: Param | None) -> Json:
         and getattr(field, "format", api_settings.DATETIME_FORMAT) != DATETIME_FORMAT
     ):
         raise ImproperlyConfigured(f"{field.field_name}: times are shown as {DATETIME_FORMAT}")
-    return Json(kind, path_of(field))
+    return Json(kind, path_of(field), certain=is_certain(model, field.source_attrs))
+
+
+def is_certain(model: type[Model], path: Sequence[str]) -> bool:
+    """Tell whether a column, maybe of a related row, is never NULL."""
+    column: Any = None
+    for name in path:
+        column = model._meta.get_field(name)
+        if getattr(column, "null", True):
+            return False
+        model = column.related_model or model
+    return True
 
 
 def kind_of(field: AnyField) -> str | None:
