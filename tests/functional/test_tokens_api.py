@@ -148,6 +148,15 @@ def test_a26_the_last_use_is_written_at_most_once_a_minute_and_never_by_a_read(c
     assert stored.get().version == before.version
 
 
+def test_the_last_use_is_never_after_the_tokens_end(client_of, token, make_user, used):
+    secret, ended = token("users:read"), timezone.now() - timedelta(seconds=20)
+    client_of(secret).get(f"/api/v1/users/{make_user()['id']}")
+    stored = ApiToken._base_manager.filter(digest=digest(secret))
+    stored.update(expires_at=ended)
+    assert usage.flush() == 1
+    assert stored.get().last_used_at == ended
+
+
 @pytest.mark.parametrize("name", ["a\u00a0b", "東京\u3000大阪", "می\u200cخواهم"])
 def test_a_tokens_name_may_hold_what_python_does_not_call_printable(client, name):
     """populace/credentials/actions.py:_check_name"""
