@@ -39,12 +39,12 @@ def note(line: str) -> None:
 
 
 def result(values: Mapping[str, Any], *, as_json: bool) -> None:
-    """Write a result to stdout: one JSON object a line, or `name value` lines; false and empty values are left out."""
+    """Write a result to stdout: one JSON object a line, or `name value` lines; empty values are left out."""
     if as_json:
         print(json.dumps(values, ensure_ascii=False), flush=True)
         return
     for name, value in values.items():
-        if value is not False and value not in (None, "", [], {}):
+        if value not in (None, "", [], {}):
             print(f"{name:<19} {_plain(value)}", flush=True)
 
 

@@ -40,7 +40,7 @@ def test_a27_a_token_for_reading_people_does_that_and_nothing_else_although_its_
     before = stored(town)
     asked = 0
     for endpoint in endpoints():
-        if endpoint.path == "/metrics":
+        if endpoint.path in ("/metrics", "/api/v1/openapi.json", "/api/docs"):
             continue  # open in local mode
         for id in (town.administrator_id, own["id"]):
             response = reader.request(endpoint.method, endpoint.at(id=id), json={})

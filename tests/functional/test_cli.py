@@ -156,7 +156,8 @@ def test_a_user_is_created_and_shown_by_each_identifier(populace):
 def test_a_user_is_printed_for_people_without_what_is_empty(populace):
     shown = populace("user", "create", "--username", "zoe").out
     assert "username            zoe\n" in shown
-    assert "email" not in shown
+    assert "\nemail " not in shown
+    assert "\nemail_verified      false\n" in shown  # no is an answer
 
 
 def test_a_service_account_gets_no_mail_unless_asked(populace):
