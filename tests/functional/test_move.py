@@ -5,6 +5,7 @@ import json
 import stat
 import subprocess
 import tracemalloc
+from importlib.metadata import version
 
 import httpx
 import psycopg
@@ -220,13 +221,19 @@ def test_a_file_that_no_export_made_changes_nothing(exported, target):
     refused(target, forged(exported, twice), 1, "database: ")
 
 
+VERSION = version("populace")
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (lambda all_lines: all_lines[-3].__setitem__(1, "x"), "cannot be read"),
         (lambda all_lines: all_lines[-3].pop(), "cannot be read"),
         (lambda all_lines: all_lines[1]["columns"].reverse(), "other columns in users.user"),
-        (lambda all_lines: all_lines[0]["schema"].update(users="0001_initial"), "import it with version 0.1.0"),
+        (
+            lambda all_lines: all_lines[0]["schema"].update(users="0001_initial"),
+            f"import it with version {version('populace')}",
+        ),
         (lambda all_lines: all_lines[0].update(populace=2), "its format is 2; this version reads 1"),
     ],
 )
