@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import OuterRef, Subquery
-from django.db.models.functions import Now
+from django.db.models import OuterRef, Subquery, TextField, Value
+from django.db.models.functions import Cast, Concat, Now
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
@@ -32,6 +32,7 @@ from populace.credentials.tokens import digest_of
 from populace.credentials.usage import USED
 from populace.groups.reads import RIGHTS_VERSION, permissions_of
 from populace.infra.db.compiled import Compiled, Param
+from populace.infra.db.documents import Json
 from populace.infra.db.fields import FOREVER
 from populace.users.models import User
 
@@ -47,20 +48,23 @@ _VALID = (
         owner_is_active=True,
     )
 )
-_COLUMNS = ("id", "user_id", "scopes", RIGHTS_VERSION)
-DOCUMENT = len(_COLUMNS)
+_PARTS = (Json("uuid", "id"), Json("uuid", "user_id"), RIGHTS_VERSION, "scopes")
+_BLANK = Value(" ", TextField())
+# One text, because a list has it beside each of its rows.
+_PRINCIPAL = Concat(*(text for part in _PARTS for text in (Cast(part, TextField()), _BLANK)))
+DOCUMENT = 1
 """Where the document stands in a row of `folded(…)`, and whatever comes beside a row of TOKEN."""
 
-TOKEN = Compiled(_VALID.values_list(*_COLUMNS))
-"""`TOKEN.row(digest=…)`: the columns of a Principal; None unless the token is valid."""
+TOKEN = Compiled(_VALID.values_list(_PRINCIPAL))
+"""`TOKEN.row(digest=…)`: what a Principal is made of; None unless the token is valid."""
 
 
 def folded(read: Compiled) -> Compiled:
     """Return `read` and its token's check as one statement: `.row(digest=…, **values)`.
 
-    None: the token is not valid. Else the columns of TOKEN and the document, NULL where there is none.
+    None: the token is not valid. Else what TOKEN returns and the document, NULL where there is none.
     """
-    return Compiled(_VALID.values_list(*_COLUMNS, Subquery(read.queryset)))
+    return Compiled(_VALID.values_list(_PRINCIPAL, Subquery(read.queryset)))
 
 
 class Principal(NamedTuple):
@@ -121,9 +125,10 @@ class TokenAuthentication(BaseAuthentication):
         row = context["view"].token_row(digest) if digest else None
         if row is None:
             raise AuthenticationFailed
-        USED.add(row[0])
-        held = held_by(row[1], row[3])
-        return Principal(row[0], row[1], held, narrowed(held, row[2])), None
+        token_id, user_id, version, scopes = row[0].split(b" ", 3)
+        USED.add(token_id)
+        held = held_by(user_id, version)
+        return Principal(token_id, user_id, held, narrowed(held, scopes)), None
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401 (RFC 6750 section 3)."""

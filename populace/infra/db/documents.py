@@ -106,9 +106,9 @@ def pieces(pairs: Sequence[Any]) -> list[Any]:
     before = "{"
     for name, value in zip(pairs[::2], pairs[1::2], strict=True):
         quote = '"' if value.certain and value.kind in UNESCAPED else ""
-        found += [Value(f'{before}"{name.value}": {quote}', TextField()), value if quote else Printed(value)]
-        before = f"{quote}, "
-    return [*found, Value(f"{before[:-2]}}}" if found else "{}", TextField())]
+        found += [Value(f'{before}"{name.value}":{quote}', TextField()), value if quote else Printed(value)]
+        before = f"{quote},"
+    return [*found, Value(f"{before[:-1]}}}" if found else "{}", TextField())]
 
 
 class JsonArray(Subquery):
@@ -118,7 +118,7 @@ class JsonArray(Subquery):
 
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
         """Compile to an array of the ordered rows, which takes fewer steps than an aggregate."""
-        template = "('[' || ARRAY_TO_STRING(ARRAY(%(subquery)s), ', ') || ']')"
+        template = "('[' || ARRAY_TO_STRING(ARRAY(%(subquery)s), ',') || ']')"
         return self.as_sql(compiler, connection, template=template)
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
