@@ -43,7 +43,7 @@ class Proxy:
     def _settle(self) -> None:
         self.delay_s, self.bytes_per_s, self.is_half_open, self.drops = 0.0, 0.0, False, False
         self.matching: Callable[[str], bool] | None = None
-        self.nth = 0
+        self.nth, self.again = 0, False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -85,12 +85,12 @@ class Proxy:
         """Let each line that stands pass `after` more bytes of answers, then end it at both ends (FIN)."""
         self._do(self._cut(after))
 
-    def lose_answer(self, matching: Callable[[str], bool], nth: int = 1) -> None:
-        """Once: have the server run the `nth` statement whose SQL matches, then reset the line instead of telling.
+    def lose_answer(self, matching: Callable[[str], bool], nth: int = 1, *, again: bool = False) -> None:
+        """Have the server run the `nth` statement whose SQL matches, then reset the line instead of telling.
 
-        Statements are counted over all lines. `lost` is one more when that has happened.
+        Once, or with `again` each from then on. Statements are counted over all lines. `lost` is one more each time.
         """
-        self._do(self._set(matching=matching, nth=nth))
+        self._do(self._set(matching=matching, nth=nth, again=again))
 
     def heal(self) -> None:
         """Take every command back."""
@@ -137,9 +137,10 @@ class Proxy:
         if self.matching is None or not self.matching(statement):
             return False
         self.nth -= 1
-        if self.nth:
+        if self.nth > 0:
             return False
-        self.matching = None
+        if not self.again:
+            self.matching = None
         return True
 
 
