@@ -64,8 +64,8 @@ def done(server, incident: Incident, method: str, path: str, **options) -> bool:
 
 @pytest.mark.timeout(120)
 def test_f14_a_stopped_process_loses_its_rows_and_answers_503_when_it_goes_on(server, stopped, incident: Incident):
-    """Guards: config/engines.py:TIMEOUTS_MS (idle_in_transaction_session_timeout), populace/infra/db/causes.py:CAUSES
-    (25P03, which the driver does not call operational), populace/infra/db/retry.py:WITHIN_S (it is too late to repeat).
+    """Guards: config/engines.py:TIMEOUTS_MS (idle_in_transaction_session_timeout), populace/infra/db/retry.py:WITHIN_S
+    (it is too late to repeat).
     """
     incident.injected = "SIGSTOP of a web process that holds rows"
     url = server.env["DATABASE_URL"]
