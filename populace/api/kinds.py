@@ -194,7 +194,28 @@ KINDS = {
         503,
         "Overloaded",
         "Try again after `Retry-After` seconds; nothing was done.",
-        "If it stays so, the machine is too small: see POPULACE_HASH_WAITING and `populace doctor`.",
+        "If it stays so, the machine is too small: see POPULACE_HASH_WAITING and `populace doctor`. Exact counts take "
+        "turns: `count=capped` needs none.",
+    ),
+    "db_lock_timeout": Kind(
+        503,
+        "Held by somebody else",
+        "Somebody else holds what this call needs for longer than it may wait. Nothing was done.",
+        "Try again after `Retry-After` seconds. If it stays so, operators find who holds it in `pg_stat_activity` and "
+        "`pg_blocking_pids()`; on SQLite it is whoever writes for seconds, an import for example.",
+    ),
+    "query_timeout": Kind(
+        503,
+        "Took too long",
+        "The database was given a few seconds for this and did not finish. Nothing was done.",
+        "Ask for less: a narrower filter, a smaller page, `count=capped` in place of `count=exact`. Where `errors` "
+        "names a parameter, that is what took so long.",
+    ),
+    "storage_full": Kind(
+        503,
+        "Storage full",
+        "The database has no room left to write. Nothing was done; reads go on.",
+        "Operators free space or add some; then send it again.",
     ),
     "unavailable": Kind(
         503,

@@ -4,7 +4,6 @@ No answer repeats a value that was sent (it could be a secret), nor a trace. `ty
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import structlog
 from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
@@ -20,6 +19,7 @@ from populace.api.kinds import KINDS
 from populace.credentials.errors import ExceedsToken, TokenNotFound
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
+from populace.infra.db.causes import Cause, cause_of
 from populace.infra.telemetry.logs import trace_of
 from populace.infra.telemetry.metrics import DB_ERRORS
 from populace.users.errors import (
@@ -60,6 +60,8 @@ class Problem(drf.APIException):
         super().__init__(detail or KINDS[code].page, code)
         self.code, self.status_code = code, KINDS[code].status
         self.errors, self.headers = errors, dict(headers or {})
+        if self.status_code == 503:
+            self.headers.setdefault("Retry-After", "1")
 
     def reply(self, request: HttpRequest) -> HttpResponse:
         """Return the answer to `request`."""
@@ -234,18 +236,26 @@ def _(error: HashingBusy) -> Problem:
     return Problem("overloaded", headers={"Retry-After": str(error.retry_after_s)})
 
 
+BY_CAUSE = {
+    Cause.DEADLOCK: "overloaded",
+    Cause.LOCK_TIMEOUT: "db_lock_timeout",
+    Cause.QUERY_TIMEOUT: "query_timeout",
+    Cause.STORAGE_FULL: "storage_full",
+    Cause.LOST: "unavailable",
+}
+
+
 @problem_of.register(OperationalError)
 @problem_of.register(InterfaceError)
-def _(error: Exception) -> Problem:
+def _(error: OperationalError | InterfaceError) -> Problem:
     """The database is gone, or it ended a statement that took or waited too long (design section 4)."""
-    state = getattr(error.__cause__, "sqlstate", None)
-    sqlite_code = (
-        getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
-    )  # the rest says where (sqlite.org/rescode.html)
-    # Timeout, lock timeout, serialization failure, deadlock.
-    if state in ("57014", "55P03", "40001", "40P01") or sqlite_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return Problem("overloaded", headers={"Retry-After": "1"})
-    return Problem("unavailable", headers={"Retry-After": "1"})
+    return Problem(BY_CAUSE[cause_of(error) or Cause.LOST])
+
+
+@problem_of.register
+def _(error: InternalError) -> Problem:
+    """A transaction that idled too long was ended from outside; any other is our fault."""
+    return Problem("unavailable" if cause_of(error) is Cause.LOST else "internal")
 
 
 def only_read(request: HttpRequest) -> HttpResponse | None:

@@ -4,8 +4,7 @@ Where somebody else is faster than the batch, its halves are decided anew, down 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -19,6 +18,7 @@ from populace.bulk.rehearsal import Rehearsal
 from populace.groups.batches import add_members, beyond, joining, make_missing
 from populace.groups.errors import GroupNotFound, NameTaken
 from populace.groups.models import Group
+from populace.infra.db.causes import Cause, cause_of
 from populace.infra.db.patience import patient
 from populace.users.actions import activate_user, deactivate_user
 from populace.users.batches import Edit, holders_of, write_people
@@ -31,9 +31,11 @@ TRIES = 3
 
 PAUSE_S = 0.1
 
+HELD_S = 300.0
+"""How long a batch waits for what others hold, a lock on the whole table for example, before the import gives up."""
+
 RACES = (IntegrityError, UserNotFound, GroupNotFound, NameTaken)
 FAULTS = (DataError, Forbidden, Invalid, LastOwner)  # of one row among those of the batch
-TURNED_AWAY = {"40001", "40P01", "55P03"}  # SQLSTATE: serialization failure, deadlock, lock not available
 
 
 @dataclass(slots=True)
@@ -56,19 +58,39 @@ class Importer:
         self._by, self._on_conflict = by, on_conflict
         self._rehearsal = Rehearsal() if dry_run else None
         self._using = router.db_for_write(User)
+        self._until = 0.0
 
     def take(self, candidates: Sequence[Candidate]) -> None:
         """Write what the rows ask for; those with faults are passed over."""
+        self._until = time.monotonic() + HELD_S
         self._all([one for one in candidates if not one.faults])
 
     def _all(self, waiting: Sequence[Candidate], tries: int = 0) -> None:
         while waiting:
-            plan, waiting = self._planned(waiting)
             try:
-                with self._turned_away():
-                    self._write(plan)
-            except (*RACES, *FAULTS) as error:
-                self._again(plan.candidates, error, tries)
+                plan, rest = self._planned(waiting)
+                self._try(plan, tries)
+            except OperationalError as error:
+                self._wait(error)
+            else:
+                waiting = rest
+
+    def _try(self, plan: Plan, tries: int) -> None:
+        try:
+            self._write(plan)
+        except (*RACES, *FAULTS) as error:
+            self._again(plan.candidates, error, tries)
+        except OperationalError as error:
+            if cause_of(error) is not Cause.DEADLOCK:
+                raise
+            time.sleep(PAUSE_S)  # the database gave way to somebody else
+            self._again(plan.candidates, error, tries)
+
+    def _wait(self, error: OperationalError) -> None:
+        """Let go of all locks for a moment, where it is only that others hold one; the rows are decided anew then."""
+        if cause_of(error) is not Cause.LOCK_TIMEOUT or time.monotonic() > self._until:
+            raise error
+        time.sleep(PAUSE_S)
 
     def _again(self, rows: Sequence[Candidate], error: Exception, tries: int) -> None:
         if len(rows) > 1:
@@ -81,17 +103,6 @@ class Importer:
             self._all(rows, tries + 1)
         else:
             rows[0].refuse(Invalid("conflict", "Others kept changing the same person or group."))
-
-    @contextmanager
-    def _turned_away(self) -> Iterator[None]:
-        """Raise IntegrityError where the database gave way to somebody else, so that it is tried again."""
-        try:
-            yield
-        except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", "") not in TURNED_AWAY:
-                raise
-            time.sleep(PAUSE_S)
-            raise IntegrityError from error
 
     def _planned(self, waiting: Sequence[Candidate]) -> tuple[Plan, Sequence[Candidate]]:
         """Decide rows until one is about a person whom this plan changes already; return the plan and the rest."""

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import PermissionDenied
-from django.db import router, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -17,6 +16,7 @@ from unfold.sites import UnfoldAdminSite
 from populace.console.forms import SignInForm
 from populace.console.navigation import menu
 from populace.console.rights import actor_of, may_open_console
+from populace.infra.db.retry import atomic
 from populace.logins.actions import signed_in, signed_out
 from populace.users.models import User
 
@@ -89,7 +89,7 @@ class ConsoleSite(UnfoldAdminSite):
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """End the session and record it."""
-        with transaction.atomic(using=router.db_for_write(User)):
+        with atomic(User):
             if request.method == "POST":
                 by = actor_of(request)
                 signed_out(by.id, by=by)

@@ -3,13 +3,12 @@
 Each raises Forbidden for a person who holds a right that the actor lacks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import router, transaction
 from django.db.models import Model
 from django.utils.timezone import now
 
@@ -20,6 +19,7 @@ from populace.credentials.errors import NAME_MAX, ExceedsToken, NameTooLong, Tok
 from populace.credentials.models import ApiToken
 from populace.credentials.tokens import SCOPES, digest, make_token
 from populace.infra.db.fields import FOREVER
+from populace.infra.db.retry import atomic, retried
 from populace.infra.db.write import Change, Stale, write
 from populace.users.errors import Invalid, UserNotFound, VersionMismatch
 from populace.users.guards import may_act
@@ -35,8 +35,9 @@ OVERLAP = timedelta(hours=24)
 """How long a rotated token goes on beside the new one, unless said."""
 
 
+@retried
 def create_token(
-    *, owner_id: UUID, name: str, scopes: Iterable[str], by: Actor, expires_at: datetime | None = None
+    *, owner_id: UUID, name: str, scopes: Collection[str], by: Actor, expires_at: datetime | None = None
 ) -> tuple[ApiToken, str]:
     """Make a token of a person and return it with its secret, which cannot be had again.
 
@@ -55,18 +56,19 @@ def create_token(
     end = min(expires_at or _end_of(by), FOREVER)  # the last day of the calendar is no end either
     token, secret = _made(owner_id, name, wanted, end, at)
     _check_within(token, by=by)
-    with transaction.atomic(using=router.db_for_write(User)):
+    with atomic(User):
         _hold_owner(owner_id)
         write([token, *_recorded(token, "token.created", by=by, at=at)])
     return token, secret
 
 
+@retried
 def rotate_token(token_id: UUID, *, by: Actor, overlap: timedelta = OVERLAP) -> tuple[ApiToken, str]:
     """Make a token that replaces this one, which works on for `overlap`; return the new one with its secret.
 
     The new one has the scopes of the old and ends when the old would have. Raises as create_token, TokenNotFound.
     """
-    with transaction.atomic(using=router.db_for_write(ApiToken)):
+    with atomic(ApiToken):
         stored = ApiToken._base_manager.filter(id=token_id, revoked_at=FOREVER)
         _hold_owner(*stored.values_list("user_id", flat=True))
         old, at = stored.select_for_update().first(), now()
@@ -81,6 +83,7 @@ def rotate_token(token_id: UUID, *, by: Actor, overlap: timedelta = OVERLAP) -> 
     return token, secret
 
 
+@retried
 def revoke_token(token_id: UUID, *, by: Actor) -> None:
     """End a token from the next request on; already ended: no event. Raises TokenNotFound."""
     for _ in range(TRIES):
@@ -97,6 +100,7 @@ def revoke_token(token_id: UUID, *, by: Actor) -> None:
     raise VersionMismatch
 
 
+@retried
 def set_password(user_id: UUID, *, password_hash: str, by: Actor, expected: int | None = None) -> bytes:
     """Store a finished hash and return the person's document. Raises UserNotFound, VersionMismatch as update_user does.
 

@@ -21,6 +21,7 @@ from populace.groups.errors import GroupNotFound, NameTaken, TooManyMembers
 from populace.groups.guards import check_held, may_act_on, may_act_on_all, owner_stays, rights_changed
 from populace.groups.models import Group, GroupParent, GroupRole, Membership, Role, RoleAssignment
 from populace.groups.reads import GROUP, holds_owner, permissions_of_group, roles_of
+from populace.infra.db.retry import retried
 from populace.infra.db.write import Change, Duplicate, write, write_along
 from populace.users.errors import Invalid, UserNotFound, VersionMismatch
 from populace.users.identifiers import name_normal
@@ -33,6 +34,7 @@ MEMBERS_DELETED_MAX = 100_000
 """Members whom a group may have when it is deleted; more are removed first, call by call."""
 
 
+@retried
 def create_group(*, by: Actor, values: Mapping[str, Any], quiet: bool = False) -> bytes:
     """Make a group of what documents.NEW returned and return its document. Raises Invalid, NameTaken."""
     group = _named(Group(), values)
@@ -52,6 +54,7 @@ def create_group(*, by: Actor, values: Mapping[str, Any], quiet: bool = False) -
         return GROUP.one(id=group.id) or b""
 
 
+@retried
 def update_group(group_id: UUID, *, by: Actor, values: Mapping[str, Any], expected: int | None = None) -> bytes:
     """Change what `values` names (roles and parents: as a whole) and return the document.
 
@@ -85,6 +88,7 @@ def update_group(group_id: UUID, *, by: Actor, values: Mapping[str, Any], expect
         return GROUP.one(id=group_id) or b""
 
 
+@retried
 def delete_group(group_id: UUID, *, by: Actor, expected: int | None = None) -> None:
     """Remove a group; its members stay people, and what lay below it loses it. Raises as update_group, TooManyMembers.
 
@@ -110,6 +114,7 @@ def delete_group(group_id: UUID, *, by: Actor, expected: int | None = None) -> N
         group_rows.delete()
 
 
+@retried
 def change_members(
     group_id: UUID, *, by: Actor, add: Sequence[UUID] = (), remove: Sequence[UUID] = (), quiet: bool = False
 ) -> tuple[list[UUID], list[UUID]]:
@@ -141,6 +146,7 @@ def change_members(
     return added, removed
 
 
+@retried
 def change_roles(
     user_id: UUID, *, by: Actor, add: Collection[str] = (), remove: Collection[str] = (), quiet: bool = False
 ) -> list[str]:

@@ -14,6 +14,7 @@ from populace.groups.models import GroupClosure, GroupRole, Membership, RightsVe
 from populace.groups.reads import OWNER_ID, holds_owner, permissions_in, permissions_of, there_is_an_owner
 from populace.infra.db.compiled import Compiled, ListParam
 from populace.infra.db.locks import hold
+from populace.infra.db.retry import atomic
 from populace.users.errors import Forbidden, LastOwner
 from populace.users.models import User
 
@@ -66,7 +67,7 @@ def owner_stays(concerns_owners: Callable[[], bool]) -> Iterator[None]:
     What concerns owners has the role's row alone, so of two such blocks the second sees what the first did. All other
     blocks share it: nobody becomes an owner by one while another is about to shut that person out.
     """
-    with transaction.atomic(using=router.db_for_write(Role)):
+    with atomic(Role):
         had_one = _held_alone(concerns_owners) and there_is_an_owner()
         yield
         if had_one and not there_is_an_owner():
@@ -76,7 +77,7 @@ def owner_stays(concerns_owners: Callable[[], bool]) -> Iterator[None]:
 def _held_alone(concerns_owners: Callable[[], bool]) -> bool:
     """Lock the role's row; tell whether alone."""
     if not concerns_owners():
-        with transaction.atomic(using=router.db_for_write(Role)):
+        with atomic(Role):
             hold(Role, OWNER_ID, alone=False)
             if not concerns_owners():
                 return False

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from django.db import router, transaction
 from django.utils.timezone import now
 
 from populace.audit.actions import recorded
 from populace.audit.actors import Actor
+from populace.infra.db.retry import atomic, retried
 from populace.infra.db.write import write
 from populace.logins.models import Session
 from populace.users.models import User
@@ -18,17 +18,19 @@ SIGN_IN_NOTED = timedelta(hours=1)
 """`last_sign_in_at` is written at most once in this time, so that a busy person is not a busy row."""
 
 
+@retried
 def signed_in(user_id: UUID, *, by: Actor) -> None:
     """Record that somebody has signed in, and remove the sessions whose time is over, whoever's they are."""
     at = now()
     Session._base_manager.filter(expires_at__lte=at).delete()
     event = recorded(subject_id=user_id, subject_kind="user", action="auth.signed_in", by=by, at=at)
-    with transaction.atomic(using=router.db_for_write(User)):
+    with atomic(User):
         # Not through write(): it would count the person's version up, and nothing a client may change has changed.
         User._base_manager.filter(pk=user_id, last_sign_in_at__lt=at - SIGN_IN_NOTED).update(last_sign_in_at=at)
         write(event)
 
 
+@retried
 def signed_out(user_id: UUID, *, by: Actor) -> None:
     """Record that somebody has ended their session, in the transaction in which its row goes."""
     write(recorded(subject_id=user_id, subject_kind="user", action="auth.signed_out", by=by, at=now()))
@@ -41,11 +43,12 @@ def sessions_end_with(user_id: UUID) -> Iterator[None]:
     The row of the person is written by then, so a sign-in that saw them active has stored its session, or finds that
     they are not (sessions.py).
     """
-    with transaction.atomic(using=router.db_for_write(Session)):
+    with atomic(Session):
         yield
         Session._base_manager.filter(user_id=user_id).delete()
 
 
+@retried
 def login_failed(user_id: UUID | None, *, by: Actor) -> None:
     """Record that somebody could not sign in: about the person who was named, else about the address it came from."""
     kind = "user" if user_id else "address"

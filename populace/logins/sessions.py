@@ -13,9 +13,9 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
-from django.db import router, transaction
 from django.utils.timezone import now
 
+from populace.infra.db.retry import atomic, retried
 from populace.logins.models import Session
 from populace.users.models import User
 
@@ -57,6 +57,7 @@ class SessionStore(SessionBase):
         elif not self._rows().update(data=self.encode(values)):
             raise UpdateError
 
+    @retried
     def _insert(self, values: dict[str, Any]) -> None:
         """Write a new row; of somebody who was shut out since their password was looked at, nothing."""
         if self._session_key is None:
@@ -68,7 +69,7 @@ class SessionStore(SessionBase):
             data=self.encode(values),
             expires_at=self._expires_at,
         )
-        with transaction.atomic(using=router.db_for_write(Session)):
+        with atomic(Session):
             # Locked: whoever shuts them out waits and then ends this session, too (actions.py).
             if User._base_manager.select_for_update().filter(pk=row.user_id, is_active=True).exists():
                 Session._base_manager.bulk_create([row])

@@ -12,12 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX as NO_PASSWORD
-from django.db import router, transaction
 from django.db.models import Model
 from django.utils.timezone import now
 
 from populace.audit.actions import recorded
 from populace.audit.actors import Actor
+from populace.infra.db.retry import atomic, retried
 from populace.infra.db.write import Change, Duplicate, write
 from populace.users import attributes, erasure
 from populace.users.attributes_index import moved, values_of
@@ -30,6 +30,7 @@ from populace.users.reads import USER
 from populace.users.rows import PROFILE, PROFILE_COLUMNS, apply, new_user
 
 
+@retried
 def create_user(
     *,
     by: Actor,
@@ -50,6 +51,7 @@ def create_user(
         return _shown(write([user, *held, *values_of(user), *created(user, by=by, quiet=quiet)], returning=USER))
 
 
+@retried
 def create_users(batch: Sequence[Mapping[str, Any]], *, by: Actor, quiet: bool = False) -> list[UUID]:
     """Make a person of each of many `values` in one write, all or none; return their ids in the batch's order.
 
@@ -68,6 +70,7 @@ def create_users(batch: Sequence[Mapping[str, Any]], *, by: Actor, quiet: bool =
     return [user.id for user in users]
 
 
+@retried
 def update_user(user_id: UUID, *, by: Actor, values: Mapping[str, Any], expected: int | None = None) -> bytes:
     """Change what `values` names (attributes: a merge patch) and return the document.
 
@@ -88,6 +91,7 @@ def update_user(user_id: UUID, *, by: Actor, values: Mapping[str, Any], expected
     return _changed(user_id, edit, PROFILE_COLUMNS, action="user.updated", by=by, expected=expected)
 
 
+@retried
 def deactivate_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> bytes:
     """Shut a person out from the next request on; return the document. Already so: no event.
 
@@ -98,12 +102,14 @@ def deactivate_user(user_id: UUID, *, by: Actor, expected: int | None = None) ->
         return _set_active(user_id, active=False, action="user.deactivated", by=by, expected=expected)
 
 
+@retried
 def activate_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> bytes:
     """Let a person in again; return the document. Already so: no event. Raises VersionMismatch as update_user does."""
     may_act(user_id, by=by)
     return _set_active(user_id, active=True, action="user.activated", by=by, expected=expected)
 
 
+@retried
 def erase_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> None:
     """Remove a person, what they are found by, and all that erasure.ERASED names, for good.
 
@@ -111,7 +117,7 @@ def erase_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> None
     Raises LastOwner, VersionMismatch where `expected` is not the person's version.
     """
     may_act(user_id, by=by)
-    with leaving(user_id), transaction.atomic(using=router.db_for_write(User)):
+    with leaving(user_id), atomic(User):
         # The row lock comes first: whoever adds something about this person waits, then finds nobody.
         user = User._base_manager.select_for_update().filter(pk=user_id).first()
         if user is None:

@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from populace.audit.actions import recorded
 from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN
+from populace.infra.db.retry import retried
 from populace.infra.db.write import Duplicate, write
 from populace.users import attributes_kept
 from populace.users.attributes_check import Compiled
@@ -24,6 +25,7 @@ SUBJECT = uuid5(NAMESPACE_URL, "populace:attribute-schema")
 TRIES = 3
 
 
+@retried
 def replace_schema(schema: Mapping[str, Any], *, by: Actor, expected: int | None = None) -> AttributeSchema:
     """Store the schema that attributes follow from now on, and return its row. The same again: no event, no version.
 

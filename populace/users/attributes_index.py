@@ -12,10 +12,11 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import router
 from django.db.models import Exists, OuterRef, Q
 from django.utils.timezone import now
 
+from populace.infra.db.retry import atomic
 from populace.users import attributes_kept
 from populace.users.attributes_schema import indexed
 from populace.users.models import AttributeSchema, AttributeValue, User
@@ -88,7 +89,7 @@ def fill_some(schema: AttributeSchema, behind: UUID) -> UUID | None:
     ids = list(User.objects.filter(id__gt=behind).order_by("id").values_list("id", flat=True)[:PEOPLE]) if names else []
     if not ids:
         return None
-    with transaction.atomic(using=router.db_for_write(User)):
+    with atomic(User):
         there = AttributeValue.objects.filter(user_id=OuterRef("id"), name__in=names)
         concerned = Q(attributes__has_any_keys=names) | Exists(there)
         people = User._base_manager.filter(concerned, id__gt=behind, id__lte=ids[-1]).order_by("id")

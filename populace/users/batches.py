@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import router
 from django.db.models import Model
 
 from populace.audit.actions import recorded
 from populace.audit.actors import Actor
+from populace.infra.db.retry import atomic
 from populace.users import attributes
 from populace.users.actions import created
 from populace.users.attributes_index import moved, values_of
@@ -45,7 +46,7 @@ def write_people(newcomers: Sequence[User], edits: Sequence[Edit], *, by: Actor,
     No two of them are about one person or claim one identifier. Raises IntegrityError where an identifier is taken,
     UserNotFound where somebody to change is not there; then nothing was written. `dry_run` only tries the edits.
     """
-    with transaction.atomic(using=router.db_for_write(User)):
+    with atomic(User):
         stored = _locked([edit.user_id for edit in edits])
         batch = _Batch(by)
         for user in newcomers:

@@ -1,15 +1,19 @@
 """How many people a list holds: roughly and without asking, up to a bound, or exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from math import prod
+from threading import BoundedSemaphore
 from time import monotonic
 from typing import Any
 
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.models import QuerySet
 
+from populace.infra.db.causes import Cause, cause_of
 from populace.infra.db.fields import FOREVER, NEVER
+from populace.users.errors import Refused
 from populace.users.filters import Filters
 from populace.users.models import User
 from populace.users.pages import bounds
@@ -26,14 +30,51 @@ REMEMBERED = 256  # counts that stand in for estimates where the engine keeps no
 _remembered: dict[Any, tuple[float, int]] = {}
 
 
+BUSY = "Exact counts are made one after another."
+WAIT_S = 1.0
+"""How long an exact count waits for the one before it."""
+
+_places = BoundedSemaphore(2)  # of this process: who counts, and one who waits for their turn
+_turn = BoundedSemaphore(1)
+
+
 def count(kind: str, caller: Caller, filters: Filters, words: Sequence[Word]) -> int:
-    """Return how many people `caller` may list with these filters and words; `kind` is one of COUNTS but `none`."""
-    people = _people(caller, filters, words)
+    """Return how many people `caller` may list with these filters and words; `kind` is one of COUNTS but `none`.
+
+    Raises Refused `query_timeout` where the database does not finish in its time, `overloaded` where too many ask for
+    exact counts.
+    """
+    try:
+        return _count(kind, _people(caller, filters, words), filters, words)
+    except OperationalError as error:
+        if cause_of(error) is not Cause.QUERY_TIMEOUT:
+            raise
+        raise Refused("query_timeout", "count", f"{kind}: the database did not finish in its time.") from error
+
+
+def _count(kind: str, people: QuerySet[User], filters: Filters, words: Sequence[Word]) -> int:
     if kind == "exact":
-        return people.count()
+        with _own_turn():
+            return people.count()
     if kind == "estimate":
         return _estimate(people, filters, words)
     return people[:CAP].count()
+
+
+@contextmanager
+def _own_turn() -> Iterator[None]:
+    """Hold the process's one slow read, so that however many are asked for, its other threads serve the rest."""
+    if not _places.acquire(blocking=False):
+        raise Refused("overloaded", "count", BUSY)
+    try:
+        if not _turn.acquire(timeout=WAIT_S):
+            raise Refused("overloaded", "count", BUSY)
+        try:
+            yield
+        finally:
+            _turn.release()
+    finally:
+        _places.release()
 
 
 def _people(caller: Caller, filters: Filters, words: Sequence[Word]) -> QuerySet[User]:

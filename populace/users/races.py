@@ -4,8 +4,7 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from uuid import UUID
 
-from django.db import router, transaction
-
+from populace.infra.db.retry import atomic
 from populace.infra.db.write import Stale
 from populace.users.errors import UserNotFound, VersionMismatch
 from populace.users.models import User
@@ -22,7 +21,7 @@ def on_row[T](user_id: UUID, attempt: Callable[[User], T], *, expected: int | No
     """
     for number in range(TRIES + 1):
         locked = number == TRIES
-        with transaction.atomic(using=router.db_for_write(User)) if locked else nullcontext():
+        with atomic(User) if locked else nullcontext():
             rows = User._base_manager.filter(pk=user_id)
             user = (rows.select_for_update() if locked else rows).first()
             if user is None:

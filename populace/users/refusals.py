@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import structlog
-from django.db import DatabaseError, InterfaceError, router, transaction
+from django.db import DatabaseError, InterfaceError
 from django.utils.timezone import now
 
 from populace.audit.actions import recorded
 from populace.audit.actors import Actor
 from populace.audit.models import Event
+from populace.infra.db.retry import atomic, retried
 from populace.infra.db.write import write
 from populace.users.models import User
 
@@ -38,8 +39,9 @@ def _written(by: Actor) -> int:
     return latest.values_list("id", flat=True)[:EVENTS_MAX].count()
 
 
+@retried
 def _write(call: str, by: Actor) -> None:
-    with transaction.atomic(using=router.db_for_write(Event)):
+    with atomic(Event):
         # One after another, or many at once would each find room for one more; and none about who is erased by now.
         asking = User._base_manager.select_for_update(no_key=True).filter(pk=by.id).values_list("pk").first()
         if asking and _written(by) < EVENTS_MAX:

@@ -128,7 +128,7 @@ def test_a_writer_that_waited_too_long_for_sqlite_is_told_to_come_back():
         raise OperationalError("database is locked") from locked_sqlite()
     except OperationalError as error:
         problem = problems.problem_of(error)
-    assert (problem.code, problem.headers) == ("overloaded", {"Retry-After": "1"})
+    assert (problem.code, problem.headers) == ("db_lock_timeout", {"Retry-After": "1"})
 
 
 def test_every_code_has_a_page_for_anybody(client_of):

@@ -10,6 +10,7 @@ import psycopg
 from tests.support.plugin import Session
 
 GONE, BROKEN = "email:gone@example.com", "email:broken@example.com"
+SLOW, FULL = "email:slow@example.com", "email:full@example.com"
 SQLITE = """
 CREATE TRIGGER gone BEFORE INSERT ON users_identifier WHEN NEW.key = '{gone}'
 BEGIN SELECT RAISE(ABORT, 'UNIQUE constraint failed: users_identifier.key'); END;
@@ -20,6 +21,8 @@ POSTGRESQL = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
   IF NEW.key = '{gone}' THEN RAISE unique_violation USING TABLE = 'users_identifier'; END IF;
   IF NEW.key = '{broken}' THEN RAISE 'the disk is on fire'; END IF;
+  IF NEW.key = '{slow}' THEN RAISE query_canceled; END IF;
+  IF NEW.key = '{full}' THEN RAISE disk_full; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON users_identifier FOR EACH ROW EXECUTE FUNCTION refuse();
@@ -30,14 +33,17 @@ def _file(url: str) -> sqlite3.Connection:
     return sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10, isolation_level=None)
 
 
-def refuse_two_addresses(url: str) -> None:
-    """Let GONE be taken by somebody who is gone when one looks, and BROKEN fail as nobody has foreseen."""
+def refuse_addresses(url: str) -> None:
+    """Let GONE be taken by somebody who is gone when one looks, and BROKEN fail as nobody has foreseen.
+
+    On PostgreSQL SLOW takes too long, and for FULL there is no room.
+    """
     if url.startswith("sqlite"):
         connection: Any = _file(url)
         connection.executescript(SQLITE.format(gone=GONE, broken=BROKEN))
     else:
         connection = psycopg.connect(url, autocommit=True)
-        connection.execute(POSTGRESQL.format(gone=GONE, broken=BROKEN))
+        connection.execute(POSTGRESQL.format(gone=GONE, broken=BROKEN, slow=SLOW, full=FULL))
     connection.close()
 
 

@@ -59,6 +59,17 @@ def wait_until(condition: Callable[[], Any], what: str, timeout_s: float = 20) -
     raise TimeoutError(f"{what}: not within {timeout_s} s")
 
 
+def connected_from(pids: list[int], port: int) -> int:
+    """Return which of these processes has a TCP connection that comes from this port of loopback (Linux only)."""
+    for pid in pids:
+        lines = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+        sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}")}
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            if entry.is_symlink() and str(entry.readlink()) in sockets:
+                return pid
+    raise LookupError(f"no process is connected from port {port}")
+
+
 def children(pid: int) -> list[int]:
     """Return the ids of a process's children (Linux only): granian's web processes, given that of `serve`."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -15,7 +15,7 @@ from django.db.models import Model
 class Along:
     """A row on its way. `told` hears the first row that it goes with; `written` is true from then on.
 
-    A verb that repeats a transaction by itself must set `written` back where it rolls back.
+    Who repeats a transaction (retry.py) sets `written` back where it was rolled back.
     """
 
     def __init__(self, row: Any, told: Callable[[Model], None]) -> None:

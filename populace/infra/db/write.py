@@ -17,6 +17,7 @@ from django.db.models import Model
 from populace.infra.db import write_portable, write_postgresql
 from populace.infra.db.along import waiting
 from populace.infra.db.compiled import Compiled
+from populace.infra.db.retry import attempt_of
 from populace.infra.db.write_terms import Change, Duplicate, Stale
 
 __all__ = ["Change", "Duplicate", "Stale", "write", "write_along"]
@@ -52,7 +53,11 @@ def write(
     first, *_ = [*([change.row] if change else []), *rows, *remove]
     connection = connections[router.db_for_write(type(first))]
     send = write_postgresql.send if connection.vendor == "postgresql" else write_portable.send
+    if attempt := attempt_of(connection.alias):
+        attempt.sent = True
     document = send(connection, rows, change, remove, returning)
+    if attempt:
+        attempt.done = True
     if along:
         along.written = True
     return document

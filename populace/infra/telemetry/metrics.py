@@ -15,7 +15,10 @@ HTTP_SECONDS = Histogram(
     ["method", "route", "status"],
     buckets=_BUCKETS_S,
 )
-DB_ERRORS = Counter("db_connection_errors", "Requests answered 503 because the database did not answer.")
+DB_ERRORS = Counter("db_connection_errors", "Times that the database did not answer, or hung up in between.")
+DEADLOCK_RETRIES = Counter(
+    "db_deadlock_retries", "Verbs done anew because the database had rolled them back: deadlock, serialization failure."
+)
 LOG_LINES_LOST = Counter("log_lines_lost", "Log lines that nobody reads: standard error did not take them.")
 HASHING_BUSY = Counter("password_hashing_busy", "Passwords not hashed because every slot stayed taken.")
 
