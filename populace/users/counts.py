@@ -14,7 +14,8 @@ from populace.users.filters import Filters
 from populace.users.models import User
 from populace.users.pages import bounds
 from populace.users.querysets import ATTRIBUTE, EQUAL, ORDERS, RANGES, SEARCHED, Caller, visible_to
-from populace.users.search import Word, begins
+from populace.users.search import Word
+from populace.users.search_parts import fits
 from populace.users.statistics import KEPT_S, Column, statistics
 
 CAP = 10_000
@@ -45,7 +46,7 @@ def _people(caller: Caller, filters: Filters, words: Sequence[Word]) -> QuerySet
         people = people.filter(attribute_values__name=name, attribute_values__value=text)
     for column, (low, high) in _ranges(filters).items():
         people = people.filter(**{f"{column}__gt": low, f"{column}__lt": high})
-    return people.filter(begins(words)) if words else people
+    return people.filter(fits(words, connections[people.db])) if words else people
 
 
 def _ranges(filters: Filters) -> dict[str, tuple[datetime, datetime]]:
