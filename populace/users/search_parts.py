@@ -8,7 +8,7 @@ before it gives the first (PostgreSQL), a part that statistics say more people h
 looked up: people are walked by their ids instead, which meets one of them soon.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, reduce
 from operator import and_, or_
 from typing import Any
@@ -26,7 +26,7 @@ from populace.users.pages import FIRST_ID, LAST_ID, Key, param
 from populace.users.parts import PARTS, in_use
 from populace.users.querysets import SEARCHED, Reader, visible_to
 from populace.users.search import EXAMINED, KINDS, WORDS_MAX, Search, Word, begins, bounds_of, has, in_state, place_of
-from populace.users.statistics import statistics
+from populace.users.statistics import Column, statistics
 
 STEP = len(SEARCHED)
 """The number of this step: those before it are the columns'."""
@@ -126,10 +126,14 @@ def _place_of(words: Sequence[Word], key: Key, descending: bool, connection: Bas
     return values | found
 
 
+def share(columns: Mapping[str, Column], word: Word) -> float:
+    """Return about which share of the people has the word as a part; 0 where few have, or nobody knows."""
+    return min(1.0, sum(column.containing(set(word)) for name, column in columns.items() if name in SEARCHED))
+
+
 def _holders(word: Word, connection: BaseDatabaseWrapper) -> float:
-    """Return about how many people have the word as a part; 0 where few have, or nobody knows."""
-    columns = [columns for name, columns in statistics(connection).items() if name in SEARCHED]
-    return sum(column.rows * column.containing(set(word)) for column in columns)
+    columns = statistics(connection)
+    return columns[SEARCHED[0]].rows * share(columns, word) if SEARCHED[0] in columns else 0
 
 
 def fits(words: Sequence[Word], connection: BaseDatabaseWrapper) -> Q:

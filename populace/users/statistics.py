@@ -43,6 +43,7 @@ class Column(NamedTuple):
     distinct: float
     common: Mapping[Any, float]  # value: share of the rows
     slices: Sequence[Any]  # bounds of as many values each
+    texts: str = ""  # all of those in one, where they are texts
 
     @property
     def rest(self) -> float:
@@ -63,6 +64,8 @@ class Column(NamedTuple):
 
     def containing(self, parts: Collection[str]) -> float:
         """Return the share of rows whose text has one of these parts; too little to be seen is 0."""
+        if not any(part in self.texts for part in parts):  # as a rule; one by one takes far longer
+            return 0
         common = sum(share for value, share in self.common.items() if any(part in value for part in parts))
         seen = sum(any(part in bound for part in parts) for bound in self.slices)
         return common + (self.rest * seen / len(self.slices) if seen >= SLICES_MIN else 0)
@@ -96,5 +99,6 @@ def _read(connection: BaseDatabaseWrapper) -> dict[str, Column]:
             -distinct * rows if distinct < 0 else distinct,
             dict(zip(map(value, common or ()), shares or (), strict=True)),
             [value(text) for text in slices or ()],
+            "\n".join([*(common or ()), *(slices or ())]) if name in SEARCHED else "",
         )
     return columns

@@ -53,7 +53,7 @@ LONG = ["ab" * 100, "abcdefghij" * 20, "ß" * 200, "ﷺ" * 200, "a" * 200, "".jo
 
 @pytest.mark.parametrize("word", LONG, ids=range(len(LONG)))
 def test_a42_the_longest_word_is_looked_up(client, word):
-    """`ﷺ` becomes 18 letters. Guard: populace/infra/db/parts_sqlite.py:TERMS_MAX."""
+    """`ﷺ` becomes 18 letters. Guard: populace/users/search.py:words_of, and that FTS5 takes as many terms."""
     assert ids(client.get(url(q=word))) == []
 
 

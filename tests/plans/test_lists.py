@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from populace.api.lists import folded_list
 from populace.credentials.models import ApiToken
@@ -14,14 +15,15 @@ from populace.credentials.tokens import digest
 from populace.groups.models import Group, Membership
 from populace.infra.db.fields import NEVER
 from populace.users import search_parts
+from populace.users.counts import count
 from populace.users.lists import Listing, listing_of
 from populace.users.lookup import HOLDERS, PEOPLE
 from populace.users.models import Identifier, User
 from populace.users.pages import LAST_ID, ROWS
-from populace.users.querysets import SEARCHED
+from populace.users.querysets import SEARCHED, Reader
 from populace.users.search import EXAMINED, words_of
 from tests.support.lists import check, check_reads, column_of, key_of, listings
-from tests.support.plans import explain
+from tests.support.plans import explain, explain_sql
 
 PEOPLE_COUNT = 20_000  # enough that a scan, a sort or the wrong index would read far more than a page
 DIGEST = digest("somebody")
@@ -281,6 +283,23 @@ def test_a71_a_look_up_is_bounded(people, db):
     else:
         plan = explain(folded_list(statement), connection, generic=True, limit=21, run=True, digest=DIGEST, **values)
         assert plan.read["users_user"] <= 501
+
+
+def test_a71_a_rare_part_is_counted_by_its_index(people, db):
+    """Guard: populace/users/search_parts.py:fits."""
+    for kind in ("exact", "capped"):
+        with CaptureQueriesContext(connection) as seen:
+            assert count(kind, Reader(), {}, words_of("ame2999 dan")) == 6
+        plan = explain_sql(seen[-1]["sql"], connection)
+        assert "user_parts" in plan.text
+        assert "users_user" not in plan.scanned
+
+
+@pytest.mark.only_on("postgresql", "the others keep no statistics")
+def test_a_common_part_is_estimated_by_statistics(people, db):
+    """A hundred bounds tell roughly, fewer where every tenth person differs. Guard: populace/users/counts.py:_share."""
+    for q, inside in (("ample.co", 18_000), ("ample.co smi", 1_000), ("zzzyyy", 0)):
+        assert inside / 2 <= count("estimate", Reader(), {}, words_of(q)) <= inside * 2
 
 
 @pytest.mark.only_on("postgresql", "the others compile nothing")

@@ -97,6 +97,10 @@ class Parts:
         if engine := ENGINES.get(connection.vendor):
             engine.drop(self.texts, connection)
 
+    def possible(self, connection: BaseDatabaseWrapper) -> bool:
+        """Tell whether this engine can have one."""
+        return connection.vendor in ENGINES
+
     def available(self, connection: BaseDatabaseWrapper) -> bool:
         """Tell whether the index is there and whole."""
         return self._known(connection) is not None

@@ -16,7 +16,6 @@ from populace.infra.db.parts_terms import LETTERS, Known, Texts, Unavailable, ha
 
 EAGER = False  # rows are found one by one
 PARAMS: tuple[str, ...] = ("part",)
-TERMS_MAX = 50  # of one word; FTS5 takes expressions of a bounded depth, and the row is looked at in any case
 MERGED = 200  # pages that one step of `tidy` writes: the time that others wait for it
 
 # 1 is the name of the index, 2 the table, 3 the texts of a new row in one, 4 those of an old one.
@@ -123,7 +122,7 @@ def terms(spellings: Sequence[str], known: Known) -> dict[str, str | None]:
 
 def _all_of(spelling: str) -> str:
     ends = range(LETTERS, len(spelling) + 1)
-    threes = list(dict.fromkeys(spelling[end - LETTERS : end] for end in ends))[:TERMS_MAX]
+    threes = dict.fromkeys(spelling[end - LETTERS : end] for end in ends)
     return " AND ".join('"' + three.replace('"', '""') + '"' for three in threes)
 
 
