@@ -21,7 +21,8 @@ from populace.credentials.hashing import hash_password
 from populace.credentials.models import ApiToken
 from populace.groups.models import Group
 from populace.users.models import User
-from populace.users.search import EXAMINED, place_of, search, words_of
+from populace.users.search import EXAMINED, words_of
+from populace.users.search_parts import read
 from tests.support.console import EVENTS, GROUPS, PASSWORD, PEOPLE, STATEMENTS, sign_in
 from tests.support.plans import Plan, explain, explain_sql
 
@@ -110,8 +111,8 @@ def line(browser: Client, place: str, path: str, query: dict[str, str]) -> Line:
     plans = [explain_sql(sql, connection, run=True) for sql in statements]
     if "q" in query:  # its statement is logged without its values
         key = tuple(json.loads(query.get("after", "[]")))
-        values = place_of(words_of(query["q"]), None, key, False)
-        plans.append(explain(search(False), connection, generic=True, limit=PER_PAGE + 1, run=True, **values))
+        search, values = read(words_of(query["q"]), None, key, descending=False)
+        plans.append(explain(search, connection, generic=True, limit=PER_PAGE + 1, run=True, **values))
     faults += [fault for plan in plans for fault in wrong(plan, searches="q" in query)]
     return Line(
         what=" ".join([path, *(f"{name}={query[name]}" for name in query if name not in (AFTER, BEFORE))]),

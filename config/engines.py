@@ -12,7 +12,8 @@ TIMEOUTS_MS = {"statement_timeout": 5000, "lock_timeout": 2000, "idle_in_transac
 
 # Each statement keeps one plan, made for no values in particular, which the plan tests look at. Left to itself,
 # PostgreSQL would plan some lists anew in every request: it reckons the time of planning by the number of tables.
-PLANS = {"plan_cache_mode": "force_generic_plan"}
+# And what it reckons to be expensive for values it does not know it would first compile to machine code.
+PLANS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
 
 
 def path_of(name: str, url: str) -> Path:

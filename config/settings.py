@@ -96,6 +96,8 @@ PASSWORD_HASHERS = [  # the first makes ours, the others check what imports brin
     "populace.credentials.derived_hashers.FirescryptHasher",
 ]
 
+SEARCH_PARTS = env.choice("POPULACE_SEARCH_PARTS", "on", ("on", "off")) == "on"  # `populace migrate` makes the index
+
 # Databases
 
 DATABASES = {"default": engines.database("DATABASE_URL", env.text("DATABASE_URL", "sqlite:///var/populace.sqlite3"))}

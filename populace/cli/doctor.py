@@ -18,6 +18,7 @@ from populace.infra.db.partitions import missing_months
 from populace.infra.tasks.models import TaskRow
 from populace.users import checks
 from populace.users.models import BARE, User
+from populace.users.parts import PARTS
 
 
 class Finding(NamedTuple):
@@ -68,6 +69,7 @@ def findings() -> Iterator[Finding]:
         if schema.ok:
             yield _months()
             yield _digests()
+            yield _parts()
     yield _folder()
 
 
@@ -109,6 +111,14 @@ def _digests() -> Finding:
     queued = TaskRow.objects.filter(name=wrap_digests.module_path, state=TaskRow.OPEN).exists()
     detail = f"{left} imported fast digests to wrap" if left else "all imported fast digests are wrapped"
     return Finding("hashes", not left or queued, detail + ("" if queued or not left else ": is a worker running?"))
+
+
+def _parts() -> Finding:
+    connection = connections["default"]
+    if not settings.SEARCH_PARTS or not PARTS.possible(connection):
+        return Finding("search", True, "beginnings")
+    there = PARTS.available(connection)
+    return Finding("search", there, "beginnings and parts" if there else "no index of parts: populace migrate")
 
 
 def _folder() -> Finding:

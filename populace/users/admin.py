@@ -36,7 +36,8 @@ from populace.users.attributes_schema import indexed
 from populace.users.errors import Invalid, Refused, VersionMismatch
 from populace.users.models import AttributeSchema, User
 from populace.users.querysets import SEARCHED, Reader, visible_to
-from populace.users.search import place_of, search, words_of
+from populace.users.search import words_of
+from populace.users.search_parts import STEP, read
 
 EVENTS_SHOWN = 20
 GROUPS_SHOWN = 50
@@ -87,7 +88,7 @@ class UserAdmin(ConsoleAdmin):
     list_display = ("person", "user_name", "state", "joined", "signed_in")
     list_filter = (StateFilter,)
     search_fields = SEARCHED
-    search_help_text = "Name, user name or e-mail begins with…"
+    search_help_text = "Name, user name or e-mail begins with, or has in it…"
     fieldsets = (
         (
             "Person",
@@ -233,12 +234,12 @@ def initials(user: User) -> str:
 
 
 def searched(query: str, is_active: bool | None, position: Position) -> Found:
-    """Return a page of the people of whom each word of `query` begins something: one statement. Raises Refused."""
+    """Return a page of the people whom `query` finds: one statement. Raises Refused."""
     words = words_of(query)
     key = _place(position.text)
     back = bool(key) and position.is_before
-    values = place_of(words, is_active, key, back)
-    rows = search(back).result(values, PER_PAGE + 1)
+    statement, values = read(words, is_active, key, descending=back)
+    rows = statement.result(values, PER_PAGE + 1)
     hits = [row for row in rows if row[0]]
     page = page_of([person_of(row[0]) for row in hits], [_text(row) for row in hits], back=back, begins=not key)
     if len(hits) <= PER_PAGE and rows and rows[-1][4] == b"t":  # it has looked at enough for one page
@@ -269,7 +270,7 @@ def _place(text: str) -> tuple[str, ...]:
     try:
         step, place, id = json.loads(text)
         place.encode()  # a lone surrogate could not be sent to the database
-        if int(step) in range(len(SEARCHED)) and "\0" not in place:
+        if int(step) in range(STEP + 1) and "\0" not in place:
             return str(int(step)), place, str(UUID(id))
     except (ValueError, OverflowError, TypeError, AttributeError, RecursionError):
         pass

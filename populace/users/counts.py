@@ -17,8 +17,10 @@ from populace.users.errors import Refused
 from populace.users.filters import Filters
 from populace.users.models import User
 from populace.users.pages import bounds
+from populace.users.parts import in_use
 from populace.users.querysets import ATTRIBUTE, EQUAL, ORDERS, RANGES, SEARCHED, Caller, visible_to
-from populace.users.search import Word, begins
+from populace.users.search import Word
+from populace.users.search_parts import fits, share
 from populace.users.statistics import KEPT_S, Column, statistics
 
 CAP = 10_000
@@ -86,7 +88,7 @@ def _people(caller: Caller, filters: Filters, words: Sequence[Word]) -> QuerySet
         people = people.filter(attribute_values__name=name, attribute_values__value=text)
     for column, (low, high) in _ranges(filters).items():
         people = people.filter(**{f"{column}__gt": low, f"{column}__lt": high})
-    return people.filter(begins(words)) if words else people
+    return people.filter(fits(words, connections[people.db])) if words else people
 
 
 def _ranges(filters: Filters) -> dict[str, tuple[datetime, datetime]]:
@@ -102,7 +104,7 @@ def _estimate(people: QuerySet[User], filters: Filters, words: Sequence[Word]) -
     """Return what the planner would expect; where it knows nothing, a bounded count that is kept as long."""
     connection = connections[people.db]
     if connection.vendor == "postgresql" and ATTRIBUTE not in filters and (columns := statistics(connection)):
-        return _expected(columns, filters, words)
+        return _expected(columns, filters, words, parts=in_use(connection))
     key = people.db, tuple(sorted(filters.items())), tuple(words)
     until, found = _remembered.get(key, (0.0, 0))
     if monotonic() >= until:
@@ -113,7 +115,7 @@ def _estimate(people: QuerySet[User], filters: Filters, words: Sequence[Word]) -
     return found
 
 
-def _expected(columns: dict[str, Column], filters: Filters, words: Sequence[Word]) -> int:
+def _expected(columns: dict[str, Column], filters: Filters, words: Sequence[Word], *, parts: bool) -> int:
     """Return how many rows pass if no column depends on another; a column without statistics lets nobody pass."""
     none = Column(0, 1, {}, ())
     if "group" in filters:
@@ -122,10 +124,10 @@ def _expected(columns: dict[str, Column], filters: Filters, words: Sequence[Word
     shares = [columns.get(EQUAL[name], none).equal(value) for name, value in filters.items() if name in EQUAL]
     shares += [columns.get(column, none).between(low, high) for column, (low, high) in _ranges(filters).items()]
     # Words are rarely independent: the rarest one tells most.
-    shares += [min(_share(columns, word) for word in words)] if words else []
+    shares += [min(_share(columns, word, parts=parts) for word in words)] if words else []
     return round(columns.get("is_active", none).rows * prod(shares))
 
 
-def _share(columns: dict[str, Column], word: Word) -> float:
-    found = (columns[name].between(*word.bounds(name)) for name in SEARCHED if name in columns)
-    return min(1.0, sum(found))
+def _share(columns: dict[str, Column], word: Word, *, parts: bool) -> float:
+    begin = min(1.0, sum(columns[name].between(*word.bounds(name)) for name in SEARCHED if name in columns))
+    return max(begin, share(columns, word)) if parts and word.is_part else begin

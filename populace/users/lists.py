@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from populace.infra.db.compiled import Compiled
-from populace.users import search
+from populace.users import search, search_parts
 from populace.users.errors import Refused
 from populace.users.filters import Filters, filters_of, passes
 from populace.users.pages import FIRST_ID, LAST_ID, Key, Walk, holders, members, page, place_of
@@ -45,8 +45,7 @@ class Listing(NamedTuple):
         """Return the statement of the page behind `key` and its values. Its rows begin (document, *key)."""
         descending = self.descending != backwards
         if self.words:
-            values = search.place_of(self.words, self.filters.get("is_active"), key, descending)
-            return search.search(descending), values
+            return search_parts.read(self.words, self.filters.get("is_active"), key, descending=descending)
         near, far = (LAST_ID, FIRST_ID) if descending else (FIRST_ID, LAST_ID)
         behind = UUID(key[0]) if key and self.order == "id" else near
         if "group" in self.filters:

@@ -1,5 +1,7 @@
 """`q`: people of whom every word is the beginning of a user name, an e-mail address, a last or a first name.
 
+Behind them come those who have a word inside of one of these (search_parts.py, which makes the whole statement).
+
 The longest word is walked: through the index of each column of SEARCHED in turn, from where the word begins to where
 it ends. A person is shown in the first column that has the word, if the other words fit, too. So the order is
 (column, value, id), which a cursor can hold; and a page costs what it examines, at most EXAMINED rows.
@@ -7,7 +9,7 @@ it ends. A person is shown in the first column that has the word, if the other w
 
 import unicodedata
 from collections.abc import Sequence
-from functools import cache, reduce
+from functools import reduce
 from operator import and_, or_
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -20,6 +22,7 @@ from populace.infra.db.compiled import Compiled, Param, Plan
 from populace.infra.db.composed import composed
 from populace.infra.db.documents import document
 from populace.infra.db.lookups import LAST, after, prefix_bounds, starts_with
+from populace.infra.db.parts_terms import has_letters
 from populace.users.documents import UserDocument
 from populace.users.errors import Invalid, Refused
 from populace.users.identifiers import email_normal, name_normal
@@ -42,13 +45,18 @@ class Word(NamedTuple):
     username: str
     email: str
 
+    @property
+    def is_part(self) -> bool:
+        """Tell whether it is looked for inside of names, too: three letters or digits in a row."""
+        return has_letters(self.name)
+
     def bounds(self, column: str) -> tuple[str, str]:
         """Return between which texts the values of a column lie that begin with it."""
         return prefix_bounds({"username_normal": self.username, "email_normal": self.email}.get(column, self.name))
 
 
 def words_of(q: str) -> tuple[Word, ...]:
-    """Return the words of `q`, the longest first; raises Refused."""
+    """Return the words of `q`, the longest first, those that are no part last; raises Refused."""
     try:
         line(" ".join(q.split()))
     except Invalid as error:
@@ -58,7 +66,7 @@ def words_of(q: str) -> tuple[Word, ...]:
         raise Refused("invalid", "q", f"One to {WORDS_MAX} words, at most {Q_MAX} characters.")
     if len(words) > WORDS_MAX:
         raise Refused("too_many", "q", f"At most {WORDS_MAX} words.")
-    return tuple(sorted(words, key=lambda word: -len(word.name)))
+    return tuple(sorted(words, key=lambda word: (not word.is_part, -len(word.name))))
 
 
 def _username(word: str) -> str:
@@ -92,28 +100,34 @@ def _between(column: str, low: Any, high: Any) -> dict[str, Any]:
     return {f"{column}__gte": low, f"{column}__lt": high}
 
 
-def _params(word: int, column: str) -> tuple[Param, Param]:
+def bounds_of(word: int, column: str) -> tuple[Param, Param]:
     """Return the bounds of a word in a column; absent words lie between all texts."""
     kind = KINDS.get(column, "")
     return param(f"{kind}low{word}", column), param(f"{kind}high{word}", column)
 
 
-def _has(word: int, columns: Sequence[str]) -> Q:
-    return reduce(or_, (starts_with(column, _params(word, column)) for column in columns))
+def has(word: int, columns: Sequence[str]) -> Q:
+    """Return the condition that one of the columns begins with a word of the statement."""
+    return reduce(or_, (starts_with(column, bounds_of(word, column)) for column in columns))
+
+
+def in_state() -> Q:
+    """Return the condition that somebody is active, or not, as it is asked for."""
+    return Q(is_active__in=[param("active", "is_active"), param("inactive", "is_active")])
 
 
 def _shown(step: int) -> Q:
     """Return whether a row of a column's walk is shown: not in an earlier one, and with every other word."""
-    condition = Q(is_active__in=[param("active", "is_active"), param("inactive", "is_active")])
+    condition = in_state()
     for word in range(1, WORDS_MAX):
-        condition &= _has(word, SEARCHED)
-    return condition & ~_has(0, SEARCHED[:step]) if step else condition
+        condition &= has(word, SEARCHED)
+    return condition & ~has(0, SEARCHED[:step]) if step else condition
 
 
 def _step(step: int, descending: bool) -> Compiled:
     """Return the walk through one column: rows (step, place, id, hit)."""
     column, sign = SEARCHED[step], "-" if descending else ""
-    low, high = _params(0, column)
+    low, high = bounds_of(0, column)
     behind = after({column: param(f"place{step}", column), "id": param(f"id{step}", "id")}, descending=descending)
     end = {f"{column}__gte": low} if descending else {f"{column}__lt": high}
     hit = Case(When(_shown(step), then=Value(True)), default=Value(False), output_field=BooleanField())
@@ -128,12 +142,14 @@ class Search(Compiled):
     `last` marks the row after which the page ends early; without a document it is no more than this mark.
     """
 
-    def __init__(self, *, descending: bool, examined: int = EXAMINED) -> None:
+    def __init__(self, *, descending: bool, further: Sequence[Compiled] = (), examined: int = EXAMINED) -> None:
+        """Make the statement; `further` steps, whose rows are as a walk's, come behind all walks."""
         self.examined = examined
         found = User.objects.order_by().filter(pk=RawSQL('"page"."id"', ()))
         super().__init__(found.values_list(document(UserDocument)), limits=ROWS)
         steps = range(len(SEARCHED))
-        self.steps = [_step(step, descending) for step in (reversed(steps) if descending else steps)]
+        self.walks = [_step(step, descending) for step in (reversed(steps) if descending else steps)]
+        self.steps = [*further, *self.walks] if descending else [*self.walks, *further]
 
     def compile(self, connection: BaseDatabaseWrapper, limit: int | None) -> Plan:
         """Put the walks one behind the other. Nothing reads further than the page or the bound needs.
@@ -148,13 +164,7 @@ class Search(Compiled):
         for number, plan in enumerate(plans):
             parts += [" UNION ALL " if number else "", "SELECT * FROM (", plan, f"{bound} walk{number}"]
         parts.append(f"{bound} walked) AS numbered WHERE hit OR {last} LIMIT {limit}) AS page")
-        return composed(*parts, texts=[*found.texts, *plans[0].texts])
-
-
-@cache
-def search(descending: bool) -> Search:
-    """Return the statement of `q`, against its order if `descending`."""
-    return Search(descending=descending)
+        return composed(*parts, texts=[*found.texts, *self.walks[0].plan(connection).texts])
 
 
 def place_of(words: Sequence[Word], is_active: bool | None, key: Key, descending: bool) -> dict[str, Any]:

@@ -298,7 +298,15 @@ def test_seed_soon_passes_over_numbers_in_use(django_assert_max_num_queries):
 def test_doctor_finds_a_good_installation_in_order(populace):
     ensure_month_partitions(Event, "at")
     ended = populace("doctor", "--json")
-    assert [finding["check"] for finding in ended.json] == ["settings", "database", "schema", "months", "hashes", "var"]
+    assert [finding["check"] for finding in ended.json] == [
+        "settings",
+        "database",
+        "schema",
+        "months",
+        "hashes",
+        "search",
+        "var",
+    ]
     assert ended.code == 0, ended.out
 
 

@@ -1,6 +1,7 @@
 """What the console's pages show, and what each costs."""
 
 import re
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,7 +13,7 @@ from django.utils.timezone import now
 from populace.groups.models import Group, Membership
 from populace.users.actions import deactivate_user, erase_user
 from populace.users.models import User
-from populace.users.search import Search
+from populace.users.search_parts import search
 from tests.support.console import EVENTS, FORM, GROUPS, LOGIN, PEOPLE, STATEMENTS, link, page_of
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +88,7 @@ def test_a_search_is_walked_back_too(browser_of, many):
 
 def test_a_search_that_has_found_nothing_yet_says_so(browser_of, many, monkeypatch):
     browser = browser_of()
-    monkeypatch.setattr("populace.users.admin.search", lambda descending: Search(descending=descending, examined=5))
+    monkeypatch.setattr("populace.users.search_parts.search", partial(search, examined=5))
     unfinished = browser.get(PEOPLE + "?q=o%27neil+x")
     assert link(unfinished, "next")
     assert "look further" in unfinished.text

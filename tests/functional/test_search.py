@@ -1,9 +1,11 @@
 """GET /api/v1/users?q=: whom it finds, in which order, and that it stops."""
 
+from functools import partial
+
 import pytest
 
 from populace.users.models import User
-from populace.users.search import Search
+from populace.users.search_parts import search
 from tests.functional.test_lists import VALUES, flat, ids, url, walk
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +44,7 @@ def town(make_user):
         ("ａｎｎａ", "ad"),
         ("zoe\u0308", "e"),
         ("van", "e"),
-        ("der", ""),
+        ("der", "e"),
         ("f_%", "f"),
         ("f_", "f"),
         ("%", ""),
@@ -55,6 +57,96 @@ def town(make_user):
 )
 def test_every_word_is_the_beginning_of_something(client, town, q, found):
     assert ids(client.get(url(q=q))) == [town[name] for name in found]
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("nna", "ad"),  # anna, annabel
+        ("NNA", "ad"),
+        ("ｎｎａ", "ad"),
+        ("nnab", "d"),
+        ("nnabelx", ""),
+        ("nab str", "d"),  # the other word is a beginning
+        ("nab tra", "d"),  # is a part, too
+        ("nab ra", ""),  # is neither: two letters are no part
+        ("nab zzz", ""),
+        ("bo nnex", "b"),
+        ("traß", "d"),
+        ("TRASS", "d"),
+        ("oë.", ""),
+        ("nnex.exa", "b"),  # letters in a row, and a dot
+        ("van der", "e"),
+        ("an der", ""),
+        ("00%", ""),  # no three letters in a row
+        ("mee", "e"),
+        ("van der mee", "e"),
+        ("nna an", "ad"),
+        ("nn", ""),
+    ],
+)
+def test_a_word_of_three_letters_is_also_found_inside(client, town, q, found):
+    assert ids(client.get(url(q=q))) == [town[name] for name in found]
+
+
+@pytest.fixture
+def annas(make_user):
+    """People who begin with anna, and people who have it inside, made in turn; (the ones, the others), in order."""
+    made = [make_user(username=f"anna{n}" if n % 2 else f"joanna{n}", last_name=f"Wu{n % 3}") for n in range(10)]
+    return [p["id"] for p in made if p["username"].startswith("anna")], [p["id"] for p in made[::2]]
+
+
+def test_parts_come_behind_beginnings_in_the_order_of_ids(client, annas):
+    begin, inside = annas
+    whole = begin + inside
+    assert ids(client.get(url(q="anna"))) == whole
+    for limit in (1, 4, 5, 7):
+        assert flat(walk(client, url(q="anna", limit=limit))) == whole
+        last = url(q="anna", limit=limit)
+        while following := client.get(last).json()["next"]:
+            last = following
+        assert flat(walk(client, last, "previous")[::-1]) == whole
+
+
+@pytest.mark.parametrize("q", ["anna", "nna", "anna wu1", "nna u", "oann 7", "ANNA wu"])
+def test_counts_are_of_whom_the_list_shows(client, annas, q):
+    shown = len(ids(client.get(url(q=q))))
+    for kind in ("exact", "capped"):
+        assert client.get(url(q=q, count=kind)).json()["count"] == {"value": shown, "kind": kind}
+
+
+def test_the_state_goes_with_parts(client, annas):
+    _, inside = annas
+    User._base_manager.filter(id=inside[1]).update(is_active=False)
+    assert ids(client.get(url(q="oanna", is_active="false"))) == inside[1:2]
+    assert ids(client.get(url(q="oanna", is_active="true"))) == [*inside[:1], *inside[2:]]
+
+
+def test_a_change_and_a_deletion_are_seen_at_once(client, annas):
+    _, inside = annas
+    assert client.patch(f"/api/v1/users/{inside[0]}", {"username": "rosalind"}).status_code == 200
+    assert client.delete(f"/api/v1/users/{inside[1]}").status_code == 204
+    assert ids(client.get(url(q="oanna"))) == inside[2:]
+    assert ids(client.get(url(q="salin"))) == inside[:1]
+
+
+def test_switched_off_it_finds_beginnings_only(client, annas, settings):
+    """Guard: populace/users/parts.py:in_use."""
+    begin, _ = annas
+    cursor = client.get(url(q="anna", limit=7)).json()["next"]
+    settings.SEARCH_PARTS = False
+    assert ids(client.get(url(q="anna", count="exact"))) == begin
+    assert client.get(url(q="anna", count="exact")).json()["count"]["value"] == len(begin)
+    assert client.get(cursor).json()["results"] == []  # of a page behind parts nothing is left
+
+
+def test_of_a_common_part_so_many_are_found(client, annas, monkeypatch):
+    _, inside = annas
+    monkeypatch.setattr("populace.users.search_parts.search", partial(search, examined=3))
+    found = flat(walk(client, url(q="oanna", limit=2)))
+    assert found == sorted(found)
+    assert len(found) == 3
+    assert set(found) <= set(inside)
 
 
 def test_pages_of_it_are_the_whole_both_ways(client, town, make_user):
@@ -73,10 +165,9 @@ def test_pages_of_it_are_the_whole_both_ways(client, town, make_user):
 def test_a_page_ends_early_with_next(client, town, make_user, monkeypatch):
     for n in range(20):
         make_user(username=f"ann{n:02}", last_name="Rare" if n % 7 == 0 else "")
-    made = {way: Search(descending=way, examined=4) for way in (False, True)}
     whole = ids(client.get(url(q="ra ann")))
     assert len(whole) == 3
-    monkeypatch.setattr("populace.users.search.search", made.__getitem__)
+    monkeypatch.setattr("populace.users.search_parts.search", partial(search, examined=4))
     pages = walk(client, url(q="ra ann", limit=20))
     assert len(pages) > 5
     assert flat(pages) == whole

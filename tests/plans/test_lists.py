@@ -1,23 +1,29 @@
 """Every list that is served, at its first, a middle and its last page, both ways: nothing is read but what is shown."""
 
+import itertools
+import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from populace.api.lists import folded_list
 from populace.credentials.models import ApiToken
 from populace.credentials.tokens import digest
 from populace.groups.models import Group, Membership
 from populace.infra.db.fields import NEVER
+from populace.users import search_parts
+from populace.users.counts import count
 from populace.users.lists import Listing, listing_of
 from populace.users.lookup import HOLDERS, PEOPLE
 from populace.users.models import Identifier, User
-from populace.users.pages import ROWS
-from populace.users.search import EXAMINED
+from populace.users.pages import LAST_ID, ROWS
+from populace.users.querysets import SEARCHED, Reader
+from populace.users.search import EXAMINED, words_of
 from tests.support.lists import check, check_reads, column_of, key_of, listings
-from tests.support.plans import explain
+from tests.support.plans import explain, explain_sql
 
 PEOPLE_COUNT = 20_000  # enough that a scan, a sort or the wrong index would read far more than a page
 DIGEST = digest("somebody")
@@ -148,7 +154,9 @@ def test_a_page_reads_what_it_shows(people, db, name):
 @pytest.mark.parametrize("parameters", SEARCHES, ids=lambda parameters: " ".join(parameters.values()))
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_search_walks_indexes_and_stops(people, db, parameters, backwards):
-    read, values = listing_of(parameters).read((), backwards=backwards)
+    listing = listing_of(parameters)
+    end = ("3", listing.words[0].bounds(SEARCHED[3])[1], str(LAST_ID))  # of the last walk, before the parts
+    read, values = listing.read(end if backwards else (), backwards=backwards)
     given = {"digest": DIGEST, **values}
     for generic in (False, True) if connection.vendor == "postgresql" else (False,):
         plan = explain(folded_list(read), connection, generic=generic, limit=21, run=True, **given)
@@ -191,3 +199,112 @@ def test_a_list_is_planned_once(people, db):
             )
             [[generic]] = cursor.fetchall()
         assert generic == 7, parameters
+
+
+def scans(plan, name):
+    """Return (how often, how many entries found) a plan has scanned this index; PostgreSQL only."""
+    nodes = [json.loads(plan.text)]
+    for node in nodes:
+        nodes += node.get("Plans", [])
+    found = [node for node in nodes if node.get("Index Name") == name]
+    return sum(node["Actual Loops"] for node in found), sum(node["Actual Rows"] for node in found)
+
+
+def work(statement, values):
+    """Return how many instructions SQLite's machine takes for a page."""
+    count = itertools.count()
+    connection.connection.set_progress_handler(lambda: next(count) and None, 1)
+    try:
+        statement.result(values, 21)
+    finally:
+        connection.connection.set_progress_handler(None, 1)
+    return next(count)
+
+
+def ways():
+    return (False, True) if connection.vendor == "postgresql" else (False,)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(("q", "found"), [("ser1999", 11), ("ame2999 dan", 6), ("er19999", 1), ("zzzyyy", 0)])
+def test_a71_a_rare_part_reads_whom_it_shows(people, db, q, found, backwards):
+    """Guards: populace/infra/db/parts_postgresql.py:condition (the indexed expression, as a LIKE of a parameter),
+    populace/infra/db/parts.py:Holds (a lookup: SQLite would read every row), users/search_parts.py:LookUp.compile.
+    """
+    read, values = listing_of({"q": q}).read((), backwards=backwards)
+    assert len(read.result(values, 21)) == found
+    for generic in ways():
+        plan = explain(folded_list(read), connection, generic=generic, limit=21, run=True, digest=DIGEST, **values)
+        check_reads(plan, found + 10, 2 * found + 10)
+        assert "user_parts" in plan.text
+    if connection.vendor == "sqlite":
+        assert work(read, values) < 10_000  # people are twice as many
+
+
+def test_a_page_of_beginnings_looks_up_no_parts(people, db):
+    """Guard: populace/users/search.py:Search.compile (walks and look-up are one behind the other)."""
+    read, values = listing_of({"q": "user1"}).read((), backwards=False)
+    if connection.vendor == "sqlite":
+        plain = search_parts.search(False, False)
+        without = {name: values[name] for name in (param.value for param in plain.plan(connection, 21).params)}
+        assert work(read, values) < 2 * work(plain, without)
+        return
+    for generic in (False, True):
+        values["common"], values["part"] = False, "%user1%"
+        plan = explain(folded_list(read), connection, generic=generic, limit=21, run=True, digest=DIGEST, **values)
+        assert scans(plan, "user_parts") == (0, 0)
+        check_reads(plan, 21, 2 * 21 + 1)
+
+
+@pytest.mark.only_on("postgresql", "SQLite finds one row after the other, and has no statistics of values")
+def test_a71_a_common_part_is_walked_for_not_looked_up(people, db):
+    """Guard: populace/users/search_parts.py:_place_of (`common`)."""
+    for backwards in (False, True):
+        read, values = listing_of({"q": "example"}).read((), backwards=backwards)
+        shown = [row[3].decode() for row in read.result(values, 21)]
+        assert shown == [str(p.id) for p in (people[::-1] if backwards else people)][:21]
+        for generic in (False, True):
+            plan = explain(folded_list(read), connection, generic=generic, limit=21, run=True, digest=DIGEST, **values)
+            assert scans(plan, "user_parts")[1] == 0
+            check_reads(plan, 21, 2 * 21 + 1)
+
+
+def test_a71_a_look_up_is_bounded(people, db):
+    """`ame` is in 19,000 last names. Guards: populace/users/search_parts.py:LookUp.compile (the inner LIMIT, on
+    PostgreSQL), populace/infra/db/parts_sqlite.py:condition (its LIMIT).
+    """
+    statement = search_parts.search(False, True, 500)
+    words = words_of("ame zzz")
+    read, values = search_parts.read(words, None, (), descending=False)
+    values |= {"common": False, "part": "%ame%"} if "common" in values else {}
+    assert statement.result(values, 21) == []
+    if connection.vendor == "sqlite":
+        assert work(statement, values) < work(read, values) / 10
+    else:
+        plan = explain(folded_list(statement), connection, generic=True, limit=21, run=True, digest=DIGEST, **values)
+        assert plan.read["users_user"] <= 501
+
+
+def test_a71_a_rare_part_is_counted_by_its_index(people, db):
+    """Guard: populace/users/search_parts.py:fits."""
+    for kind in ("exact", "capped"):
+        with CaptureQueriesContext(connection) as seen:
+            assert count(kind, Reader(), {}, words_of("ame2999 dan")) == 6
+        plan = explain_sql(seen[-1]["sql"], connection)
+        assert "user_parts" in plan.text
+        assert "users_user" not in plan.scanned
+
+
+@pytest.mark.only_on("postgresql", "the others keep no statistics")
+def test_a_common_part_is_estimated_by_statistics(people, db):
+    """A hundred bounds tell roughly, fewer where every tenth person differs. Guard: populace/users/counts.py:_share."""
+    for q, inside in (("ample.co", 18_000), ("ample.co smi", 1_000), ("zzzyyy", 0)):
+        assert inside / 2 <= count("estimate", Reader(), {}, words_of(q)) <= inside * 2
+
+
+@pytest.mark.only_on("postgresql", "the others compile nothing")
+def test_no_plan_is_compiled_to_machine_code(db):
+    """Guard: config/engines.py:PLANS."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW jit")
+        assert cursor.fetchall() == [("off",)]

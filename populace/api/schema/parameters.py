@@ -23,7 +23,10 @@ SHAPES: dict[str, tuple[Shape, str]] = {
         {"type": "string", "enum": [sign + name for name in (*ORDERS, "id") for sign in ("", "-")]},
         "Which orders are served depends on the filters.",
     ),
-    "q": ({"type": "string", "minLength": 1, "maxLength": Q_MAX}, "Beginnings of names or of an e-mail address."),
+    "q": (
+        {"type": "string", "minLength": 1, "maxLength": Q_MAX},
+        "Beginnings or parts of names or of an e-mail address.",
+    ),
     "email": (FILLED, "In any spelling."),
     "username": (FILLED, "In any spelling."),
     "external_id": (FILLED, "As it is."),

@@ -1,0 +1,146 @@
+"""The last step of `q`: people who have a word inside of a name, a user name or an e-mail address.
+
+Whoever has the longest word as a part is looked up in the index (parts.py); every other word must begin a column or be
+a part, too; whom the walks have shown is left out. The rest comes in the order of ids.
+
+A look-up finds at most EXAMINED people, in no order, and those are sorted. Where the index gathers all it could find
+before it gives the first (PostgreSQL), a part that statistics say more people have is not
+looked up: people are walked by their ids instead, which meets one of them soon.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache, reduce
+from operator import and_, or_
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, Case, Q, TextField, Value, When
+
+from populace.infra.db.compiled import Compiled, Param, Plan
+from populace.infra.db.composed import composed
+from populace.infra.db.parts import Contains, Holds
+from populace.users.models import User
+from populace.users.pages import FIRST_ID, LAST_ID, Key, param
+from populace.users.parts import PARTS, in_use
+from populace.users.querysets import SEARCHED, Reader, visible_to
+from populace.users.search import EXAMINED, KINDS, WORDS_MAX, Search, Word, begins, bounds_of, has, in_state, place_of
+from populace.users.statistics import Column, statistics
+
+STEP = len(SEARCHED)
+"""The number of this step: those before it are the columns'."""
+
+OTHERS = range(1, WORDS_MAX)
+"""The words but the one that is looked up."""
+
+
+def contains(word: Word) -> Q:
+    """Return the condition that a row has the word as a part, in one of its spellings."""
+    return reduce(or_, (Q(Contains(PARTS.whole, Value(spelling))) for spelling in dict.fromkeys(word)))
+
+
+def _contains(word: int) -> Q:
+    spellings = (bounds_of(word, column)[0] for column in ("last_name_normal", *KINDS))
+    return reduce(or_, (Q(Contains(PARTS.whole, spelling)) for spelling in spellings))
+
+
+def _is_part(word: int) -> Param:
+    return param(f"is_part{word}", "is_active")
+
+
+def _shown(behind: Q) -> Case:
+    """Return whether somebody is shown: has the word in fact, and all others, and is in none of the walks."""
+    fit = (has(word, SEARCHED) | (Q(_is_part(word)) & _contains(word)) for word in OTHERS)
+    walked = reduce(and_, (has(word, SEARCHED) for word in range(WORDS_MAX)))
+    shown = in_state() & behind & _contains(0) & reduce(and_, fit) & ~walked
+    return Case(When(shown, then=Value(True)), default=Value(False), output_field=BooleanField())
+
+
+def _behind(descending: bool) -> Q:
+    return Q(**{f"id__{'lt' if descending else 'gt'}": param(f"id{STEP}", "id")})
+
+
+class LookUp(Compiled):
+    """People found by the index, at most `examined`, in the order of ids."""
+
+    def __init__(self, *, descending: bool, examined: int) -> None:
+        connection = connections[User.objects.db]
+        values = {name: Param(name, TextField()) for name in PARTS.params(connection)}
+        people = visible_to(Reader()).filter(Holds(PARTS.texts, values, examined))
+        super().__init__(people.annotate(hit=_shown(_behind(descending))).values_list("id", "hit"))
+        self.descending, self.examined = descending, examined
+
+    def compile(self, connection: BaseDatabaseWrapper, limit: int | None) -> Plan:
+        """Bound and sort what is found: rows (step, place, id, hit).
+
+        Materialized, so that it is planned as if all were read, but read no further than the bound: for a part of the
+        rows PostgreSQL might prefer to read the table from its beginning.
+        """
+        found, way = super().compile(connection, None), " DESC" if self.descending else ""
+        few = f"(SELECT * FROM found LIMIT (SELECT {self.examined})) AS few"  # noqa: S608 (numbers of ours)
+        tail = f") SELECT {STEP} AS step, '' AS place, id, hit FROM {few} WHERE hit ORDER BY id{way}"  # noqa: S608
+        return composed("WITH found AS MATERIALIZED (", found, tail, texts=[])
+
+
+def _walk(descending: bool) -> Compiled:
+    """Return the walk through everybody, for a part that is common; rows (step, place, id, hit)."""
+    behind = _behind(descending)
+    people = (
+        visible_to(Reader()).filter(Q(param("common", "is_active")), behind).order_by("-id" if descending else "id")
+    )
+    people = people.annotate(step=Value(STEP), place=Value(""), hit=_shown(Q()))
+    return Compiled(people.values_list("step", "place", "id", "hit"))
+
+
+@cache
+def search(descending: bool, with_parts: bool, examined: int = EXAMINED) -> Search:
+    """Return the statement of `q`, against its order if `descending`."""
+    further: list[Compiled] = []
+    if with_parts:
+        further.append(LookUp(descending=descending, examined=examined))
+        if PARTS.eager(connections[User.objects.db]):
+            further.append(_walk(descending))
+    return Search(descending=descending, further=further, examined=examined)
+
+
+def read(words: Sequence[Word], is_active: bool | None, key: Key, *, descending: bool) -> tuple[Search, dict[str, Any]]:
+    """Return the statement of the page behind `key`, and its values."""
+    connection = connections[User.objects.db]
+    values = place_of(words, is_active, key, descending)
+    if not in_use(connection):
+        return search(descending, False), values
+    return search(descending, True), values | _place_of(words, key, descending, connection)
+
+
+def _place_of(words: Sequence[Word], key: Key, descending: bool, connection: BaseDatabaseWrapper) -> dict[str, Any]:
+    """Return what the last step takes besides: its place, the words that may be parts, and the look-up."""
+    here = bool(key) and int(key[0]) == STEP
+    passed = bool(key) and descending and not here  # on the way back it comes first
+    parts = {f"is_part{word}": word < len(words) and words[word].is_part for word in OTHERS}
+    values: dict[str, Any] = {f"id{STEP}": UUID(key[2]) if here else LAST_ID if descending else FIRST_ID, **parts}
+    found = PARTS.terms(connection, () if passed else words[0])
+    if PARTS.eager(connection):
+        values["common"] = any(found.values()) and _holders(words[0], connection) > EXAMINED
+        found = dict.fromkeys(found) if values["common"] else found
+    return values | found
+
+
+def share(columns: Mapping[str, Column], word: Word) -> float:
+    """Return about which share of the people has the word as a part; 0 where few have, or nobody knows."""
+    return min(1.0, sum(column.containing(set(word)) for name, column in columns.items() if name in SEARCHED))
+
+
+def _holders(word: Word, connection: BaseDatabaseWrapper) -> float:
+    columns = statistics(connection)
+    return columns[SEARCHED[0]].rows * share(columns, word) if SEARCHED[0] in columns else 0
+
+
+def fits(words: Sequence[Word], connection: BaseDatabaseWrapper) -> Q:
+    """Return the condition for all people whom `q` finds, for a count of them."""
+    found = PARTS.terms(connection, words[0]) if in_use(connection) else {}
+    if not any(found.values()):
+        return begins(words)
+    # Whoever has the word as a beginning has it as a part, too.
+    others = (begins([word]) | contains(word) if word.is_part else begins([word]) for word in words[1:])
+    return reduce(and_, others, Q(Holds(PARTS.texts, found)) & contains(words[0]))

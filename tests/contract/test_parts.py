@@ -1,0 +1,213 @@
+"""An index of parts, as every engine keeps it: made, healed, removed, and never believed to be there when it is not."""
+
+import json
+
+import pytest
+from django.db import connection
+
+from populace.infra.db import parts
+from populace.infra.db.parts import ENGINES, Holds
+from populace.infra.db.parts_terms import Unavailable, has_letters, is_ascii_letter
+from populace.users.models import User
+from populace.users.parts import PARTS, after_migrations
+
+pytestmark = pytest.mark.django_db(transaction=True)
+only_postgresql = pytest.mark.only_on("postgresql", "builds beside writes")
+only_sqlite = pytest.mark.only_on("sqlite", "triggers keep a table")
+
+
+def run(statement, params=None):
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return cursor.fetchall() if cursor.description else []
+
+
+def look():
+    """Forget what this process has seen of the index."""
+    parts._seen.clear()
+    return PARTS.available(connection)
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(transactional_db):
+    yield
+    PARTS.ensure()
+
+
+@pytest.fixture
+def found(make_user):
+    """Return `found(part) -> user names` in which the index has it."""
+    for name in ("joanna", "rosalind", "annabel"):
+        make_user(username=name, email="")
+
+    def find(*part):
+        values = PARTS.terms(connection, part)
+        names = User.objects.filter(Holds(PARTS.texts, values)).order_by("username").values_list("username", flat=True)
+        return list(names)
+
+    return find
+
+
+def test_every_engine_is_of_the_interface():
+    assert connection.vendor in ENGINES
+    for engine in ENGINES.values():
+        assert set(engine.terms(["anna"], str.isalpha)) == set(engine.PARAMS)
+        assert set(engine.terms(["a.b"], str.isalpha).values()) == {None}
+        assert engine.condition(PARTS.texts, "id", ["a", "b"], 5).count("%s") == len(engine.PARAMS)
+
+
+def test_it_finds_any_of_the_spellings_and_nobody_by_nothing(found):
+    assert found("anna") == ["annabel", "joanna"]
+    assert found("xxanna", "alin") == ["rosalind"]
+    assert found("xxx", "xxx", "xxx") == []
+    assert found("...") == found() == []
+
+
+def test_made_again_it_is_the_same(found):
+    before = found("anna")
+    PARTS.ensure()
+    assert look()
+    assert found("anna") == before
+
+
+def test_removed_it_is_gone_and_made_again_it_is_full(found):
+    PARTS.drop()
+    assert not PARTS.available(connection)
+    assert set(PARTS.terms(connection, ["anna"]).values()) == {None}
+    PARTS.drop()
+    PARTS.ensure()
+    assert PARTS.available(connection)
+    assert found("anna") == ["annabel", "joanna"]
+
+
+def test_the_setting_decides_after_migrations(settings):
+    settings.SEARCH_PARTS = False
+    after_migrations("default")
+    assert not look()
+    settings.SEARCH_PARTS = True
+    after_migrations("default")
+    assert look()
+
+
+def test_without_the_index_no_part_is_asked_for(client, make_user, django_assert_num_queries):
+    """Guard: populace/users/search_parts.py:read."""
+    make_user(username="joanna")
+    PARTS.drop()
+    assert client.get("/api/v1/users?q=oanna").json()["results"] == []
+    PARTS.ensure()
+    assert len(client.get("/api/v1/users?q=oanna").json()["results"]) == 1
+
+
+def test_on_another_engine_there_is_none(monkeypatch):
+    monkeypatch.setattr(parts, "ENGINES", {})
+    assert not look()
+    PARTS.ensure()
+    PARTS.drop()
+    assert not PARTS.tidy(connection)
+    parts._seen.clear()
+
+
+@only_postgresql
+def test_what_a_killed_build_left_is_made_anew(found):
+    """Guard: populace/infra/db/parts_postgresql.py:ensure (drops what is not valid) and known (believes it not)."""
+    run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'user_parts'::regclass")
+    assert not look()
+    PARTS.ensure()
+    assert look()
+    assert found("anna") == ["annabel", "joanna"]
+
+
+@only_postgresql
+def test_where_the_extension_may_not_be_made_migrate_says_so_and_goes_on(capfd):
+    """Guard: populace/infra/db/parts_postgresql.py:_extend."""
+    run("DROP EXTENSION pg_trgm CASCADE")
+    run("CREATE ROLE mere")
+    run("SET ROLE mere")
+    try:
+        with pytest.raises(Unavailable, match="permission denied"):
+            PARTS.ensure()
+        after_migrations("default")
+    finally:
+        run("RESET ROLE")
+        run("DROP ROLE mere")
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "search_finds_no_parts" in line]
+    assert ["pg_trgm" in line["reason"] and line["level"] for line in lines] == ["warning"]
+    assert not look()
+
+
+@only_postgresql
+def test_no_time_limit_ends_the_build_and_later_statements_have_theirs():
+    """Guard: populace/infra/db/parts_postgresql.py:_unlimited."""
+    limits = run("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+    assert limits == [("5s", "2s")]
+    PARTS.drop()
+    run("SET statement_timeout = 1")
+    PARTS.ensure()
+    assert run("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')") == limits
+    assert look()
+
+
+@only_postgresql
+def test_letters_that_the_database_does_not_know_are_not_looked_up():
+    """pg_trgm would read its whole index. The tests' databases are of LC_CTYPE C.
+
+    Guard: populace/infra/db/parts_postgresql.py:known.
+    """
+    assert run("SELECT datctype FROM pg_database WHERE datname = current_database()") == [("C",)]
+    assert set(PARTS.terms(connection, ["ärö"]).values()) == {None}
+    assert PARTS.terms(connection, ["ärger"])["part"] == "%ärger%"
+    assert not has_letters("äbäb", is_ascii_letter)
+
+
+@only_sqlite
+@pytest.mark.parametrize("name", ["user_parts_insert", "user_parts_delete", "user_parts_update"])
+def test_a_trigger_that_is_missing_is_noticed_and_all_made_anew(found, make_user, name):
+    """Django takes them away where it changes the table. Guard: populace/infra/db/parts_sqlite.py:ensure."""
+    run(f"DROP TRIGGER {name}")
+    assert not look()
+    make_user(username="susanna", email="")
+    PARTS.ensure()
+    assert look()
+    assert found("anna") == ["annabel", "joanna", "susanna"]
+
+
+@only_sqlite
+def test_vacuum_changes_nothing(found, make_user):
+    """It numbers the rows of a table like that of people anew. Guard: the table of numbers."""
+    User._base_manager.filter(username="annabel").delete()
+    run("VACUUM")
+    make_user(username="susanna", email="")
+    assert found("anna") == ["joanna", "susanna"]
+    assert found("alin") == ["rosalind"]
+
+
+def entries():
+    """Return all that FTS5 has on the disk."""
+    return b"".join(block for (block,) in run("SELECT block FROM user_parts_data"))
+
+
+@only_sqlite
+def test_nothing_of_who_was_erased_is_left_once_it_is_tidy(make_user, actor):
+    """A07. Guards: populace/infra/db/parts_sqlite.py:tidy, its trigger that counts who is gone; users/apps.py."""
+    from populace.infra.tasks.chores import CHORES
+    from populace.users.actions import erase_user, update_user
+    from populace.users.parts import forget_parts
+
+    stays = [make_user(first_name=f"Person {n}") for n in range(300)]
+    gone = make_user(first_name="Qzxqzx")
+    update_user(gone["id"], by=actor, values={"first_name": "Wvkwvk"})
+    assert b"qzx" in entries()
+    assert b"wvk" in entries()
+    erase_user(gone["id"], by=actor)
+    assert forget_parts in CHORES
+    rounds = 0
+    while forget_parts():
+        rounds += 1
+    assert rounds < 100
+    assert b"qzx" not in entries()
+    assert b"wvk" not in entries()
+    assert run("SELECT count(*) FROM user_parts_gone") == [(0,)]
+    assert run("SELECT count(*) FROM user_parts_number WHERE id = %s", [gone["id"].replace("-", "")]) == [(0,)]
+    values = PARTS.terms(connection, ["erson"])
+    assert User.objects.filter(Holds(PARTS.texts, values)).count() >= len(stays)
+    assert not forget_parts()
