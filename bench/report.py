@@ -63,7 +63,9 @@ def ratio(case: Case, results: Results, server: str) -> str:
     goal = case.goals.get(server)
     verdict = "" if goal is None else f", goal {goal:g}: {'reached' if median(cpu) >= goal else 'MISSED'}"
     what = f"{WHOSE[server]} CPU by Populace's"
-    return f"- {case.name}: {what} {spread(cpu)}{verdict}; requests/s {spread(speed)} of {WHOSE[server]}"
+    least = case.speeds.get(server)
+    of = "" if least is None else f", goal {least:g}: {'reached' if median(speed) >= least else 'MISSED'}"
+    return f"- {case.name}: {what} {spread(cpu)}{verdict}; requests/s {spread(speed)} of {WHOSE[server]}{of}"
 
 
 def growth(case: Case, results: Results, server: str) -> str | None:
@@ -104,7 +106,8 @@ def page(cases: list[Case], results: Results, *, rows: int, rounds: int, seconds
     """Return the whole report as Markdown."""
     others = median(sample.others for samples in results.values() for sample in samples)
     return f"""{rows:,} people; {rounds} rounds of {seconds} s, order reversed each round; {CONNECTIONS} connections.
-One granian process with one thread each. Servers on the first core, PostgreSQL and wrk on the second. Medians.
+One granian process each, with one thread unless the case says two. Servers on the first core, PostgreSQL and wrk on
+the second. Medians.
 
 {table(cases, results)}
 
