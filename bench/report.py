@@ -21,17 +21,17 @@ HEAD = ["case", "server", "requests/s", "CPU µs server", "CPU µs database", "p
 Results = Mapping[tuple[str, str], list[Sample]]
 
 
-def aligned(rows: list[list[str]]) -> str:
-    """Return a Markdown table that also reads well on a terminal; text left, numbers right."""
+def aligned(rows: list[list[str]], texts: int = 2) -> str:
+    """Return a Markdown table that also reads well on a terminal; the first `texts` columns left, numbers right."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     lines = [
         [
-            cell.ljust(width) if n < 2 else cell.rjust(width)
+            cell.ljust(width) if n < texts else cell.rjust(width)
             for n, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         for row in rows
     ]
-    rule = ["-" * w if n < 2 else "-" * (w - 1) + ":" for n, w in enumerate(widths)]
+    rule = ["-" * w if n < texts else "-" * (w - 1) + ":" for n, w in enumerate(widths)]
     return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
 
 
