@@ -6,8 +6,8 @@ from html import escape
 from math import ceil, floor, log10
 from pathlib import Path
 
-WIDTH, HEIGHT = 960, 540
-LEFT, RIGHT, TOP, BOTTOM = 70, 270, 30, 60
+WIDTH, HEIGHT = 1000, 540
+LEFT, RIGHT, TOP, BOTTOM = 70, 310, 30, 60
 
 # Okabe and Ito's colours, told apart by most people with any colour vision; then the same with dashes.
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
