@@ -2,14 +2,14 @@
 # PORT, DEMO and every setting of docs/reference/settings.md come from the environment or the command line
 # (`make run PORT=9000`): make passes both on, and what is not set keeps the default of config/settings.py.
 
-.PHONY: help run test check bench scale faults test-all lock
+.PHONY: help run test check bench bench-full bench-indexes bench-create bench-connections bench-peers scale faults test-all lock
 .DEFAULT_GOAL := help
 
 # Checks read settings but no database of yours.
 CHECK := POPULACE_MODE=local DATABASE_URL=sqlite:///.venv/check.sqlite3
 
 help: ## Show this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 run: ## Start Populace on http://127.0.0.1:8000 with demo people (PORT=…, DEMO=0); Ctrl-C stops it
 	@script/bootstrap run
@@ -33,6 +33,31 @@ bench: ## Compare with a naive build and with bare psycopg: one table
 	@script/bootstrap dev
 	@script/services bench
 	.venv/bin/python -m bench.run
+
+bench-full: ## Grow one database to ten million people and plot what requests take (SIZES=…): an hour, 40 GB of disk
+	@script/bootstrap dev
+	@script/services bench
+	.venv/bin/python -m bench.growth
+
+bench-indexes: ## What each index of people costs a create, and the disk
+	@script/bootstrap dev
+	@script/services bench
+	.venv/bin/python -m bench.index_cost
+
+bench-create: ## Which part of a create's database CPU is the event's
+	@script/bootstrap dev
+	@script/services bench
+	.venv/bin/python -m bench.create_cost
+
+bench-connections: ## Ways to the database (a connection each, kept, pool, PgBouncer) with 1, 4 and 8 threads
+	@script/bootstrap dev
+	@script/services bench
+	.venv/bin/python -m bench.connections
+
+bench-peers: ## Populace beside fastapi-users, djoser and better-auth, installed for the run
+	@script/bootstrap dev
+	@script/services bench
+	.venv/bin/python -m bench.peers.run
 
 scale: ## Seed a million people; check every list and the console: statements, plans, order while others write
 	@script/bootstrap dev

@@ -9,6 +9,9 @@ FIRST, MIDDLE = "list first page", "list middle page"
 CURSORS = "python -m bench.cursors"
 """In place of SQL: that module makes the paths."""
 
+PERSON = '{"username":"NAME","email":"NAME@example.com","first_name":"Zoë","last_name":"Nguyễn"}'
+"""The body of a request that makes a person; NAME is another one each time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -16,7 +19,8 @@ class Case:
 
     `paths` names the servers and, for each, SQL of the paths to choose from at random, asked of its own database (or
     CURSORS). `goals` are the least ratios of CPU µs per request, server and database together: another server's by
-    Populace's. `at_most`: another case, and how many times its CPU this one may cost Populace.
+    Populace's. `speeds` are the least ratios of requests/s: Populace's by another server's. `at_most`: another case,
+    and how many times its CPU this one may cost Populace. `threads`: those of each server, so a server for each number.
     """
 
     name: str
@@ -25,6 +29,9 @@ class Case:
     paths: Mapping[str, str]
     goals: Mapping[str, float] = field(default_factory=dict)
     at_most: tuple[str, float] | None = None
+    speeds: Mapping[str, float] = field(default_factory=dict)
+    threads: int = 1
+    body: str = PERSON
 
 
 def some(table: str, path: str) -> str:
@@ -50,6 +57,7 @@ CASES = [
         200,
         {"naive": some("naive_user", "'/users/' || id || '/'"), "populace": USERS_BY_ID, "limit": USERS_BY_ID},
         goals={"naive": 8, "limit": 0.3},
+        speeds={"limit": 0.35},
     ),
     # 20 people with their groups, newest first; the newcomer's by id.
     Case(
@@ -66,6 +74,14 @@ CASES = [
         {"newcomer": MIDDLE_PAGES, "naive": CURSORS, "populace": CURSORS, "limit": CURSORS},
         goals={"naive": 8, "limit": 0.5},
         at_most=(FIRST, 1.1),
+    ),
+    Case(
+        f"{FIRST} on two threads",
+        "GET",
+        200,
+        {"populace": only(BASE), "limit": only(BASE)},
+        speeds={"limit": 0.55},
+        threads=2,
     ),
     Case(
         "create",

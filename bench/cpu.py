@@ -14,6 +14,11 @@ def stat(pid: int | str) -> tuple[int, int]:
     return int(fields[1]), sum(map(int, fields[11:15])) * TICK_US
 
 
+def thread_us(pid: int) -> float:
+    """Return the CPU µs of a process of one thread, to the nanosecond (Linux's schedstat), not to a tick."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1000
+
+
 def tree(root: int) -> dict[int, int]:
     """Return {pid: µs} of `root` and all its living descendants."""
     seen = {}
@@ -46,11 +51,11 @@ def busy_us() -> int:
     return (user + nice + system + irq + softirq) * TICK_US
 
 
-def pin(root: int, core: int) -> None:
-    """Bind `root`, its descendants and all their threads to one core; what they start later inherits it."""
+def pin(root: int, *cores: int) -> None:
+    """Bind `root`, its descendants and all their threads to these cores; what they start later inherits it."""
     for pid in tree(root):
         for thread in os.scandir(f"/proc/{pid}/task"):
-            os.sched_setaffinity(int(thread.name), {core})
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def wait_for_silence(limit_s: float) -> bool:

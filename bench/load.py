@@ -39,18 +39,24 @@ def default_of(field: Field) -> str:
     return sql.Literal(value).as_string(connection.connection)
 
 
-def insert(model: type[Model], given: Mapping[str, str], source: str) -> None:
-    """Insert a row of `model` per row of `source`: `given` expressions by field name, defaults for the rest."""
+def insertion(model: type[Model], given: Mapping[str, str], source: str) -> str:
+    """Return the INSERT of a row of `model` per row of `source`: `given` expressions by field name, else defaults."""
     fields = [field for field in model._meta.concrete_fields if not field.generated]
     columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
     values = ", ".join(given.get(field.name) or default_of(field) for field in fields)
+    table = connection.ops.quote_name(model._meta.db_table)
+    return f"INSERT INTO {table} ({columns}) SELECT {values} FROM {source}"
+
+
+def insert(model: type[Model], given: Mapping[str, str], source: str) -> None:
+    """Run an insertion with the table's secondary indexes built anew behind it."""
     table = connection.ops.quote_name(model._meta.db_table)
     with connection.cursor() as cursor:
         cursor.execute(INDEXES, [table])
         indexes = cursor.fetchall()
         for name, _ in indexes:
             cursor.execute(f"DROP INDEX {connection.ops.quote_name(name)}")
-        cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {values} FROM {source}")
+        cursor.execute(insertion(model, given, source))
         for _, definition in indexes:
             cursor.execute(definition)
 
@@ -60,12 +66,10 @@ def prepare() -> None:
     run("SET statement_timeout = 0; SET maintenance_work_mem = '512MB'; SET session_replication_role = replica")
 
 
-def fill_populace(rows: int) -> None:
-    from populace.groups.models import Group, Membership
-    from populace.users.models import Identifier, User
-
-    person = {
-        "id": people.uuid7(people.joined(rows), "'person' || n"),
+def person_of(joined: str) -> dict[str, str]:
+    """Return the columns of Populace's person n, who joined then; all are expressions."""
+    return {
+        "id": people.uuid7(joined, "'person' || n"),
         "username": people.USERNAME,
         "username_normal": people.USERNAME,
         "email": people.EMAIL,
@@ -75,11 +79,17 @@ def fill_populace(rows: int) -> None:
         "first_name_normal": people.FIRST_NAME_NORMAL,
         "last_name": people.LAST_NAME,
         "last_name_normal": people.LAST_NAME_NORMAL,
-        "date_joined": people.joined(rows),
-        "updated_at": people.joined(rows),
+        "date_joined": joined,
+        "updated_at": joined,
         **OTHERS,
     }
-    insert(User, person, f"generate_series(1, {rows}) n")
+
+
+def fill_populace(rows: int) -> None:
+    from populace.groups.models import Membership
+    from populace.users.models import Identifier, User
+
+    insert(User, person_of(people.joined(rows)), f"generate_series(1, {rows}) n")
 
     keys = """(SELECT id AS owner, 'email:' || email_normal AS claim FROM users_user
         UNION ALL SELECT id, 'username:' || username_normal FROM users_user
@@ -87,15 +97,23 @@ def fill_populace(rows: int) -> None:
     version = f"'{unicodedata.unidata_version}'"
     insert(Identifier, {"key": "claim", "user_id": "owner", "unicode_version": version}, keys)
 
+    make_groups()
+    # Ids of people are in the order of their numbers.
+    numbered = "(SELECT id, date_joined, row_number() OVER (ORDER BY id) AS n FROM users_user) p"
+    member = {"user": "id", "group": f"{GROUPS}[{people.GROUP_OF}]", "since": "date_joined"}
+    insert(Membership, member, f"{numbered}, generate_series(0, {people.GROUPS_EACH - 1}) k")
+    check_identifiers()
+
+
+GROUPS = "(ARRAY(SELECT id FROM groups_group ORDER BY name))"
+
+
+def make_groups() -> None:
+    from populace.groups.models import Group
+
     name = people.GROUP_NAME
     group = {"id": people.group_id("g"), "name": name, "name_normal": f"lower({name})"}
     insert(Group, group, f"generate_series(1, {people.GROUPS}) g")
-    # Ids of people are in the order of their numbers.
-    numbered = "(SELECT id, date_joined, row_number() OVER (ORDER BY id) AS n FROM users_user) p"
-    groups = "(ARRAY(SELECT id FROM groups_group ORDER BY name))"
-    member = {"user": "id", "group": f"{groups}[{people.GROUP_OF}]", "since": "date_joined"}
-    insert(Membership, member, f"{numbered}, generate_series(0, {people.GROUPS_EACH - 1}) k")
-    check_identifiers()
 
 
 def check_identifiers() -> None:

@@ -39,9 +39,12 @@ def pick(values: list[str], every: int = 1) -> str:
     return f"(ARRAY[{quoted}]::text[])[1 + (n / {every}) % {len(values)}]"
 
 
-def joined(rows: int) -> str:
-    """Return when person n joined: `rows` people spread evenly over five years, the newest yesterday."""
-    return f"(date_trunc('day', now()) - interval '1 day' - ({rows} - n) * interval '{5 * 365 * 86400 / rows:.6f} s')"
+YESTERDAY = "date_trunc('day', now()) - interval '1 day'"
+
+
+def joined(rows: int, until: str = YESTERDAY) -> str:
+    """Return when person n joined: `rows` people spread evenly over five years, the newest at `until`."""
+    return f"({until} - ({rows} - n) * interval '{5 * 365 * 86400 / rows:.6f} s')"
 
 
 # The number itself makes user names unique.

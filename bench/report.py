@@ -21,17 +21,17 @@ HEAD = ["case", "server", "requests/s", "CPU µs server", "CPU µs database", "p
 Results = Mapping[tuple[str, str], list[Sample]]
 
 
-def aligned(rows: list[list[str]]) -> str:
-    """Return a Markdown table that also reads well on a terminal; text left, numbers right."""
+def aligned(rows: list[list[str]], texts: int = 2) -> str:
+    """Return a Markdown table that also reads well on a terminal; the first `texts` columns left, numbers right."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     lines = [
         [
-            cell.ljust(width) if n < 2 else cell.rjust(width)
+            cell.ljust(width) if n < texts else cell.rjust(width)
             for n, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         for row in rows
     ]
-    rule = ["-" * w if n < 2 else "-" * (w - 1) + ":" for n, w in enumerate(widths)]
+    rule = ["-" * w if n < texts else "-" * (w - 1) + ":" for n, w in enumerate(widths)]
     return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
 
 
@@ -63,7 +63,9 @@ def ratio(case: Case, results: Results, server: str) -> str:
     goal = case.goals.get(server)
     verdict = "" if goal is None else f", goal {goal:g}: {'reached' if median(cpu) >= goal else 'MISSED'}"
     what = f"{WHOSE[server]} CPU by Populace's"
-    return f"- {case.name}: {what} {spread(cpu)}{verdict}; requests/s {spread(speed)} of {WHOSE[server]}"
+    least = case.speeds.get(server)
+    of = "" if least is None else f", goal {least:g}: {'reached' if median(speed) >= least else 'MISSED'}"
+    return f"- {case.name}: {what} {spread(cpu)}{verdict}; requests/s {spread(speed)} of {WHOSE[server]}{of}"
 
 
 def growth(case: Case, results: Results, server: str) -> str | None:
@@ -104,7 +106,8 @@ def page(cases: list[Case], results: Results, *, rows: int, rounds: int, seconds
     """Return the whole report as Markdown."""
     others = median(sample.others for samples in results.values() for sample in samples)
     return f"""{rows:,} people; {rounds} rounds of {seconds} s, order reversed each round; {CONNECTIONS} connections.
-One granian process with one thread each. Servers on the first core, PostgreSQL and wrk on the second. Medians.
+One granian process each, with one thread unless the case says two. Servers on the first core, PostgreSQL and wrk on
+the second. Medians.
 
 {table(cases, results)}
 

@@ -18,7 +18,7 @@ import psycopg
 
 from bench import report
 from bench.cases import CASES, CURSORS, Case
-from bench.stage import APPLICATIONS, Server, Stage, say, servers, stage
+from bench.stage import Server, Stage, say, servers, stage
 from bench.wrk import BadAnswer, Sample, need_wrk, sample
 
 Results = dict[tuple[str, str], list[Sample]]
@@ -59,13 +59,11 @@ def write_paths(stage: Stage, case: Case) -> dict[str, Path]:
 
 def ask(stage: Stage, server: Server, case: Case, path: str) -> dict[str, Any]:
     """Send one request of a case and return the JSON of the answer; raises BadAnswer for any other status."""
-    name = f"probe{secrets.token_hex(4)}"
-    body = {"username": name, "email": f"{name}@example.com", "first_name": "Zoë", "last_name": "Nguyễn"}
     request = urllib.request.Request(server.url + path, method=case.method)
-    request.add_header("Authorization", f"Bearer {stage.token}")
+    request.add_header("Authorization", stage.authorization(server))
     if case.method != "GET":
         request.add_header("Content-Type", "application/json")
-        request.data = json.dumps(body).encode()
+        request.data = case.body.replace("NAME", f"probe{secrets.token_hex(4)}").encode()
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             status, text = answer.status, answer.read()
@@ -76,6 +74,10 @@ def ask(stage: Stage, server: Server, case: Case, path: str) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
+def takes_part(server: Server, case: Case) -> bool:
+    return server.name in case.paths and server.threads == case.threads
+
+
 def probe(stage: Stage, running: list[Server], case: Case, files: dict[str, Path]) -> None:
     """Check before measuring that every server answers, and that the floor answers as much as Populace.
 
@@ -83,7 +85,7 @@ def probe(stage: Stage, running: list[Server], case: Case, files: dict[str, Path
     """
     answers = {}
     for server in running:
-        if server.name in case.paths:
+        if takes_part(server, case):
             answers[server.name] = ask(stage, server, case, files[server.name].read_text().partition("\n")[0])
     populace, limit = answers["populace"], answers["limit"]
     if differ := populace.keys() ^ limit.keys():
@@ -91,7 +93,7 @@ def probe(stage: Stage, running: list[Server], case: Case, files: dict[str, Path
     lists = {name: answer["results"] for name, answer in answers.items() if "results" in answer}
     if len({len(people) for people in lists.values()}) > 1 or populace.get("results") != limit.get("results"):
         raise BadAnswer(f"bench: {case.name}: not the same people everywhere")
-    if lists and lists["naive"][0].keys() != lists["populace"][0].keys():
+    if "naive" in lists and lists["naive"][0].keys() != lists["populace"][0].keys():
         raise BadAnswer(f"bench: {case.name}: naive's people have other members than Populace's")
 
 
@@ -120,7 +122,7 @@ def go_round(
     """Warm up, then take every case on every server into `results`, in the other order each time."""
     for turn in range(rounds + 1):  # the first one warms up: statements are compiled, pages read
         for case in cases:
-            taking_part = [server for server in running if server.name in case.paths]
+            taking_part = [server for server in running if takes_part(server, case)]
             for server in taking_part if turn % 2 else reversed(taking_part):
                 prefix = f"{server.name[:2]}{secrets.token_hex(4)}-"
                 paths = files[case.name][server.name]
@@ -130,10 +132,15 @@ def go_round(
         say(f"{', '.join(case.name for case in cases)}: " + (f"round {turn} of {rounds} done" if turn else "warmed up"))
 
 
+def wanted(cases: list[Case]) -> list[tuple[str, int]]:
+    """Return the servers that the cases need: name and threads."""
+    return sorted({(server, case.threads) for case in cases for server in case.paths})
+
+
 def main() -> None:
     need_wrk()
     cases, rows, rounds, seconds = chosen(), number("ROWS", 1_000_000), number("ROUNDS", 5), number("SECONDS", 3)
-    with stage(rows) as made, servers(made, list(APPLICATIONS)) as running:
+    with stage(rows) as made, servers(made, wanted(cases)) as running:
         results = measure(made, running, cases, rounds, seconds)
         text = report.page(cases, results, rows=rows, rounds=rounds, seconds=seconds, facts=report.facts(made))
     print(text)

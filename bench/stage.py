@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,8 +36,8 @@ MIGRATE = {
 }
 LOAD = [sys.executable, "-m", "bench.load"]
 
-# The same for all: one process, one thread that runs Python, no access log.
-GRANIAN = ["--interface", "wsgi", "--workers", "1", "--blocking-threads", "1", "--runtime-threads", "1"]
+# The same for all: one process, no access log; how many threads run Python is said where a server is started.
+GRANIAN = ["--interface", "wsgi", "--workers", "1", "--runtime-threads", "1"]
 GRANIAN += ["--no-ws", "--no-access-log", "--log-level", "warning", "--host", "127.0.0.1"]
 
 # Servers on the first core; database and wrk on the second, where there is one.
@@ -52,16 +52,26 @@ def say(text: str) -> None:
 
 @dataclass
 class Stage:
-    """A filled database server and a folder for what the servers write; `token` opens every server."""
+    """A filled database server and a folder for what the servers write; `token` opens every server.
+
+    A server of `urls` that APPLICATIONS does not name is one more Populace, with another database or way to it.
+    `variables` are those of one server that differ, `authorizations` headers where a Bearer's would not do.
+    """
 
     folder: Path
     postgresql: PostgreSQL
     rows: int
     token: str = ""
     urls: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, dict[str, str]] = field(default_factory=dict)
+    authorizations: dict[str, str] = field(default_factory=dict)
+
+    def authorization(self, server: "Server") -> str:
+        """Return the header that opens a server."""
+        return self.authorizations.get(server.name) or f"Bearer {self.token}"
 
     def environment_of(self, server: str, port: int = 8000) -> dict[str, str]:
-        """Return the whole environment of a process of `server`, one of APPLICATIONS."""
+        """Return the whole environment of a process of `server`, one of `urls`."""
         if server in ("naive", "newcomer"):
             own = {"DJANGO_SETTINGS_MODULE": "bench.naive.settings"}
         else:
@@ -74,6 +84,7 @@ class Stage:
                 "EMAIL_URL": f"file://{self.folder}/mail",
                 "PORT": str(port),
             }
+        own |= self.variables.get(server, {})
         return environment(DATABASE_URL=self.urls[server], BENCH_TOKEN=self.token, **own)
 
     def run(self, server: str, command: list[str], **variables: str) -> str:
@@ -120,33 +131,42 @@ def admit(stage: Stage) -> None:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its name, where it listens, and the process whose tree is measured."""
+    """A running server: its name, where it listens, the process whose tree is measured, and its log."""
 
     name: str
     port: int
     process: subprocess.Popen[bytes]
+    log: Path
+    threads: int = 1
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
 
-def start_server(stage: Stage, name: str) -> Server:
+def start_server(stage: Stage, name: str, threads: int = 1) -> Server:
     """Start one server; it may not answer yet."""
-    port = free_port()
-    command = [str(BIN / "granian"), *GRANIAN, "--port", str(port), APPLICATIONS[name]]
-    with (stage.folder / f"{name}.log").open("wb") as log:
-        process = start(command, stage.environment_of(name, port), stdout=log, stderr=log)
-    return Server(name, port, process)
+    port, log = free_port(), stage.folder / f"{name}-{threads}.log"
+    application = APPLICATIONS.get(name) or APPLICATIONS["populace"]
+    command = [str(BIN / "granian"), *GRANIAN, "--blocking-threads", str(threads), "--port", str(port), application]
+    with log.open("wb") as file:
+        process = start(command, stage.environment_of(name, port), stdout=file, stderr=file)
+    return Server(name, port, process, log, threads)
 
 
 @contextmanager
-def servers(stage: Stage, names: list[str]) -> Iterator[list[Server]]:
-    """Start servers, each on SERVER_CORE and the database on OTHER_CORE, and end them."""
-    running = [start_server(stage, name) for name in names]
+def servers(stage: Stage, wanted: Iterable[tuple[str, int]]) -> Iterator[list[Server]]:
+    """Start servers (name, threads); see `on_cores`."""
+    with on_cores(stage, [start_server(stage, name, threads) for name, threads in wanted]) as running:
+        yield running
+
+
+@contextmanager
+def on_cores(stage: Stage, running: list[Server]) -> Iterator[list[Server]]:
+    """Wait for started servers, put each on SERVER_CORE and the database on OTHER_CORE, and end them afterwards."""
     try:
         for server in running:
-            wait_until(lambda server=server: listens(server, stage), f"{server.name} listens")
+            wait_until(lambda server=server: listens(server), f"{server.name} listens")
         for server in running:
             pin(server.process.pid, SERVER_CORE)
         pin(stage.postgresql.process.pid, OTHER_CORE)
@@ -156,9 +176,9 @@ def servers(stage: Stage, names: list[str]) -> Iterator[list[Server]]:
             stop(server.process)
 
 
-def listens(server: Server, stage: Stage) -> bool:
+def listens(server: Server) -> bool:
     """Tell whether the server takes connections; raise RuntimeError with its log when it has ended."""
     if server.process.poll() is not None:
-        raise RuntimeError(f"{server.name} ended:\n{(stage.folder / f'{server.name}.log').read_text()}")
+        raise RuntimeError(f"{server.name} ended:\n{server.log.read_text()}")
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", server.port)) == 0

@@ -1,7 +1,8 @@
--- wrk -s wrk.lua URL -- PATHS METHOD PREFIX: requests random paths of the file PATHS; a POST makes a new person each.
+-- wrk -s wrk.lua URL -- PATHS METHOD PREFIX: requests random paths of the file PATHS. What is not a GET sends
+-- BENCH_BODY with a name of its own in place of NAME each time: PREFIX and a number.
 -- Prints one line of JSON at the end. Requests are built before the clock starts where they can be.
 
-local paths, ready, method, prefix, count = {}, {}, "GET", "", 0
+local paths, ready, method, prefix, count, pattern = {}, {}, "GET", "", 0, os.getenv("BENCH_BODY")
 
 function init(args)
   for line in io.lines(args[1]) do
@@ -9,7 +10,7 @@ function init(args)
   end
   method, prefix = args[2], args[3]
   math.randomseed(os.time())
-  wrk.headers["Authorization"] = "Bearer " .. os.getenv("BENCH_TOKEN")
+  wrk.headers["Authorization"] = os.getenv("BENCH_AUTHORIZATION")
   wrk.headers["Content-Type"] = "application/json"
   if method == "GET" then
     for i, path in ipairs(paths) do
@@ -20,9 +21,7 @@ end
 
 local function body()
   count = count + 1
-  local name = prefix .. count
-  return '{"username":"' .. name .. '","email":"' .. name
-    .. '@example.com","first_name":"Zoë","last_name":"Nguyễn"}'
+  return (pattern:gsub("NAME", prefix .. count))
 end
 
 function request()

@@ -52,13 +52,15 @@ def need_wrk() -> None:
         raise SystemExit("bench: wrk is missing: install it with your package manager (Debian: apt-get install wrk)")
 
 
-def run_wrk(server: Server, case: Case, token: str, paths: Path, seconds: float, prefix: str) -> dict[str, int]:
+def run_wrk(
+    server: Server, case: Case, authorization: str, paths: Path, seconds: float, prefix: str, connections: int
+) -> dict[str, int]:
     """Run wrk and return the figures of wrk.lua; raises BadAnswer when a single request failed."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"--timeout={TIMEOUT_S}s", "-s", str(SCRIPT)]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT_S}s", "-s", str(SCRIPT)]
     command += [server.url, "--", str(paths), case.method, prefix]
     done = subprocess.run(
         command,
-        env={"PATH": os.environ["PATH"], "BENCH_TOKEN": token},
+        env={"PATH": os.environ["PATH"], "BENCH_AUTHORIZATION": authorization, "BENCH_BODY": case.body},
         preexec_fn=lambda: os.sched_setaffinity(0, {OTHER_CORE}),
         check=True,
         capture_output=True,
@@ -79,13 +81,15 @@ def settle(server: Server) -> None:
     wait_for_silence(SILENCE_LIMIT_S)
 
 
-def sample(stage: Stage, server: Server, case: Case, paths: Path, seconds: float, prefix: str) -> Sample:
+def sample(
+    stage: Stage, server: Server, case: Case, paths: Path, seconds: float, prefix: str, connections: int = CONNECTIONS
+) -> Sample:
     """Drive `server` for `seconds` and return what it cost. Raises BadAnswer."""
     settle(server)
     roots = server.process.pid, stage.postgresql.process.pid
     busy, wrk_s, began = busy_us(), children_s(), time.monotonic()
     before = [used_us(root) for root in roots]
-    figures = run_wrk(server, case, stage.token, paths, seconds, prefix)
+    figures = run_wrk(server, case, stage.authorization(server), paths, seconds, prefix, connections)
     server_us, database_us = (used_us(root) - earlier for root, earlier in zip(roots, before, strict=True))
     wall_us = (time.monotonic() - began) * 1e6
     ours_us = server_us + database_us + (children_s() - wrk_s) * 1e6
