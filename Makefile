@@ -64,7 +64,7 @@ scale: ## Seed a million people; check every list and the console: statements, p
 	@script/services
 	.venv/bin/python -m bench.scale
 
-faults: ## Kill web and worker processes 200 times; nothing may be lost or told twice
+faults: ## Break what can break, with all rounds; write what came of it to bench/results/<date>-faults.md
 	@script/bootstrap dev
 	@script/services
 	FAULT_ROUNDS=200 .venv/bin/pytest tests/faults --timeout=3600

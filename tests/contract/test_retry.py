@@ -3,14 +3,19 @@
 import inspect
 import time
 from importlib import import_module
+from uuid import uuid4
 
 import psycopg
 import pytest
 from django.db import InternalError, OperationalError, connection, transaction
+from django.utils.timezone import now
 
 from populace.api.problems import problem_of
+from populace.audit.actions import recorded
+from populace.audit.actors import SYSTEM
 from populace.infra.db.causes import Cause, cause_of
 from populace.infra.db.retry import REPEATS, atomic, retried
+from populace.infra.db.write import write
 from populace.users.models import User
 from tests.support.processes import ROOT
 
@@ -82,17 +87,22 @@ def test_within_a_transaction_or_another_verb_nothing_is_done_anew():
     assert (inner.began, outer.began) == (2, 2)
 
 
+def commit() -> None:
+    with atomic(User):
+        pass
+
+
+def write_alone() -> None:
+    write(recorded(subject_id=uuid4(), subject_kind="user", action="user.updated", by=SYSTEM, at=now()))
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_verb_that_has_committed_something_is_not_begun_again():
-    """Guard: bears_repeat (`done`), atomic."""
-
-    def commit() -> None:
-        with atomic(User):
-            pass
-
+@pytest.mark.parametrize("before", [commit, write_alone])
+def test_a_verb_that_has_committed_something_is_not_begun_again(before):
+    """Guards: bears_repeat (`done`), atomic, populace/infra/db/write.py:write."""
     verb = Verb(1)
     with pytest.raises(OperationalError):
-        verb(before=commit)
+        verb(before=before)
     assert verb.began == 1
 
 

@@ -10,11 +10,13 @@ import subprocess
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import httpx
 import psycopg
 import pytest
 
+from populace.bulk.imports import BATCH_ELSEWHERE
 from tests.support.incident import Incident
 from tests.support.installation import POPULACE
 from tests.support.processes import start, wait_until
@@ -24,7 +26,9 @@ pytestmark = pytest.mark.only_on("postgresql", "elsewhere one writes at a time (
 
 ROUNDS = 500 if os.environ.get("FAULT_ROUNDS") else 50
 USERS, GROUPS = "/api/v1/users", "/api/v1/groups"
+STRANGERS = 12  # beside imports: each meets a batch now and then
 SHARED = 3  # groups under one another, by turns
+PEOPLE = 4 * BATCH_ELSEWHERE  # of an import
 DEADLOCKS = """
 CREATE SEQUENCE times;
 CREATE FUNCTION give_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -41,8 +45,9 @@ class Stranger(threading.Thread):
 
     PAUSE_S = 0.03  # without it he would be in the way of all four tries of one call, some time
 
-    def __init__(self, url: str, people: list[str]) -> None:
+    def __init__(self, url: str, people: list[str], hold_s: float = 0) -> None:
         super().__init__(daemon=True)
+        self.hold_s = hold_s
         self.url, self.people, self.ended = url, people, threading.Event()
 
     def run(self) -> None:
@@ -52,6 +57,7 @@ class Stranger(threading.Thread):
             while not self.ended.wait(self.PAUSE_S):
                 for one in sorted(random.sample(self.people, 2), reverse=True):
                     connection.execute("SELECT 1 FROM users_user WHERE id = %s FOR UPDATE", [one])
+                    self.ended.wait(self.hold_s)
                 connection.rollback()
 
     def __enter__(self) -> "Stranger":
@@ -232,18 +238,30 @@ def told_of(url: str) -> list[tuple]:
 
 @pytest.mark.timeout(300)
 def test_f11_two_imports_of_the_same_people_in_opposite_order(server, incident: Incident):
-    """Guards: populace/users/batches.py:_locked (one order of locks), populace/bulk/importer.py:_try (a deadlock)."""
-    incident.injected = "two imports, opposite order"
-    numbers = range(2000)
-    running = [started(server, name, order) for name, order in (("up", numbers), ("down", reversed(numbers)))]
-    codes = [process.wait(120) for process in running]
-    assert codes == [0, 0], [(server.var / f"{name}.log").read_text() for name in ("up", "down")]
-    url = server.env["DATABASE_URL"]
-    people = rows(url, "SELECT external_id, first_name, version FROM users_user WHERE external_id <> ''")
-    assert len(people) == len({external_id for external_id, _, _ in people}) == len(numbers)
-    last = told_names(url)
-    assert {external_id: name for external_id, name, _ in people} == last
-    incident.note = f"{len(people)} people, each as the last import left them"
+    """Guard: populace/bulk/importer.py:_try (what a deadlock has rolled back is decided anew)."""
+    incident.injected = f"two imports, opposite order, and {STRANGERS} strangers"
+    url, up = server.env["DATABASE_URL"], range(PEOPLE)
+    assert started(server, "before", up).wait(120) == 0
+    people = [one for (one,) in rows(url, "SELECT id::text FROM users_user WHERE external_id <> ''")]
+    down = [number for first in range(0, PEOPLE, BATCH_ELSEWHERE) for number in reversed(up[first:][:BATCH_ELSEWHERE])]
+    seen = deadlocks(url)
+    with ExitStack() as strangers:
+        for _ in range(STRANGERS):
+            strangers.enter_context(Stranger(url, people, hold_s=0.15))
+        running = [started(server, name, order) for name, order in (("up", up), ("down", down))]
+        codes = [process.wait(120) for process in running]
+    logs = [(server.var / f"{name}.log").read_text() for name in ("up", "down")]
+    assert codes == [0, 0], logs
+    assert [json.loads(log.splitlines()[-1])["failed"] for log in logs] == [0, 0]
+    incident.note = f"{deadlocks(url) - seen} deadlocks; each of {PEOPLE} people is as the last import left them"
+    assert deadlocks(url) > seen
+    stored = rows(url, "SELECT external_id, first_name FROM users_user WHERE external_id <> ''")
+    assert len(stored) == PEOPLE
+    assert dict(stored) == told_names(url)
+
+
+def deadlocks(url: str) -> int:
+    return rows(url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][0]
 
 
 def started(server, name: str, order) -> subprocess.Popen[bytes]:

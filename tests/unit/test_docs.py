@@ -26,6 +26,18 @@ def test_every_link_and_file_that_a_page_names_is_there(page):
     assert missing == []
 
 
+def test_the_faults_page_names_the_test_of_every_fault_that_has_one():
+    page = (ROOT / "docs/reference/faults.md").read_text()
+    told = dict(re.findall(r"^\| (F\d\d) \|[^|]*\|([^|]*)\|$", page, re.MULTILINE))
+    assert list(told) == [f"F{number:02}" for number in range(1, 41)]
+    proved: dict[str, set[str]] = {fault: set() for fault in told}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for number in re.findall(r"^def test_f(\d\d)_", path.read_text(), re.MULTILINE):
+            proved[f"F{number}"].add(path.relative_to(ROOT).as_posix())
+    assert {fault: set(re.findall(r"`(tests/[\w./]+)`", text)) for fault, text in told.items()} == proved
+    assert [fault for fault, text in told.items() if ("not yet handled" in text) == bool(proved[fault])] == []
+
+
 def texts_of_the_code():
     """Return every text that stands in the code."""
     for path in (ROOT / "populace").rglob("*.py"):
