@@ -2,8 +2,9 @@
 
 A page begins behind a place in the order. The first one begins behind a place before everybody, and a range of
 times is a place, too, and a far end; so first page, later page and range are one statement. In all there are at most
-2 directions x 4 sizes x (6 orders + 3 with filters held constant + group + attribute + search) = 96 statements. Each
-is compiled at its first use; psycopg keeps the 100 last used ones prepared on a connection, and prepares others anew.
+2 directions x 4 sizes x (6 orders + 3 with filters held constant + group + attribute + search with parts and without)
+= 104 statements. Each is compiled at its first use; psycopg keeps the 100 last used ones prepared on a connection, and
+prepares others anew.
 """
 
 from datetime import datetime, timedelta

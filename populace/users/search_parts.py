@@ -105,25 +105,27 @@ def search(descending: bool, with_parts: bool, examined: int = EXAMINED) -> Sear
 
 
 def read(words: Sequence[Word], is_active: bool | None, key: Key, *, descending: bool) -> tuple[Search, dict[str, Any]]:
-    """Return the statement of the page behind `key`, and its values."""
+    """Return the statement of the page behind `key`, and its values.
+
+    The last step is left out where it has nothing to add: on the way back it comes first, and is passed.
+    """
     connection = connections[User.objects.db]
     values = place_of(words, is_active, key, descending)
-    if not in_use(connection):
+    passed = bool(key) and descending and int(key[0]) < STEP
+    if passed or not words[0].is_part or not in_use(connection):
         return search(descending, False), values
     return search(descending, True), values | _place_of(words, key, descending, connection)
 
 
 def _place_of(words: Sequence[Word], key: Key, descending: bool, connection: BaseDatabaseWrapper) -> dict[str, Any]:
     """Return what the last step takes besides: its place, the words that may be parts, and the look-up."""
-    here = bool(key) and int(key[0]) == STEP
-    passed = bool(key) and descending and not here  # on the way back it comes first
+    behind = UUID(key[2]) if key and int(key[0]) == STEP else LAST_ID if descending else FIRST_ID
     parts = {f"is_part{word}": word < len(words) and words[word].is_part for word in OTHERS}
-    values: dict[str, Any] = {f"id{STEP}": UUID(key[2]) if here else LAST_ID if descending else FIRST_ID, **parts}
-    found = PARTS.terms(connection, () if passed else words[0])
-    if PARTS.eager(connection):
-        values["common"] = any(found.values()) and _holders(words[0], connection) > EXAMINED
-        found = dict.fromkeys(found) if values["common"] else found
-    return values | found
+    found = PARTS.terms(connection, words[0])
+    if not PARTS.eager(connection):
+        return {f"id{STEP}": behind, **parts, **found}
+    common = any(found.values()) and _holders(words[0], connection) > EXAMINED
+    return {f"id{STEP}": behind, **parts, **(dict.fromkeys(found) if common else found), "common": common}
 
 
 def share(columns: Mapping[str, Column], word: Word) -> float:

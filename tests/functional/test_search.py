@@ -122,6 +122,14 @@ def test_the_state_goes_with_parts(client, annas):
     assert ids(client.get(url(q="oanna", is_active="true"))) == [*inside[:1], *inside[2:]]
 
 
+def test_whoever_has_all_the_letters_but_not_in_a_row_is_not_found(client, make_user):
+    """Guard: populace/users/search_parts.py:_shown (looks at the row: FTS5 knows only every three letters)."""
+    found = make_user(username="xannab")["id"]
+    make_user(username="xanna", first_name="nab")
+    assert ids(client.get(url(q="annab", count="exact"))) == [found]
+    assert client.get(url(q="annab", count="exact")).json()["count"]["value"] == 1
+
+
 def test_a_change_and_a_deletion_are_seen_at_once(client, annas):
     _, inside = annas
     assert client.patch(f"/api/v1/users/{inside[0]}", {"username": "rosalind"}).status_code == 200

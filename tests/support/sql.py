@@ -39,7 +39,7 @@ def _columns(url: str) -> dict[str, set[str]]:
     if url.startswith("sqlite"):
         statement = (
             "SELECT m.name, '\"' || c.name || '\"', m.name FROM sqlite_master m, pragma_table_info(m.name) c"
-            " WHERE m.type = 'table'"
+            " WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL %'"  # tables of its own hold what is in it
         )
     else:
         statement = (
