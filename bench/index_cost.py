@@ -1,6 +1,6 @@
 """`make bench-indexes`: what each index of people costs a create, and the disk. See docs/reference/bench.md.
 
-From the environment: ROWS (people, 1,000,000), CREATES (a sample, 2,000), ROUNDS (5), SAVE (indexes).
+From the environment: ROWS (people, 1,000,000), CREATES (a sample, 2,000), ROUNDS (7), SAVE (indexes).
 """
 
 import os
@@ -132,7 +132,7 @@ def table(found: list[Index], costs: "dict[str, list[tuple[Cost, Cost]]]") -> st
 
 
 def main() -> None:
-    rounds, creates = number("ROUNDS", 5), number("CREATES", 2000)
+    rounds, creates = number("ROUNDS", 7), number("CREATES", 2000)
     with stage(number("ROWS", 1_000_000), naive=False) as made:
         env = {"CREATES": str(creates), "ROUNDS": str(rounds)}
         text = made.run("populace", [sys.executable, "-m", "bench.index_cost", "inside"], **env)
@@ -150,6 +150,6 @@ the disk here, or that would be most of it), and bytes on disk for each row of i
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["inside"]:
-        inside(number("CREATES", 2000), number("ROUNDS", 5))
+        inside(number("CREATES", 2000), number("ROUNDS", 7))
     else:
         main()

@@ -15,7 +15,7 @@ from bench.wrk import CONNECTIONS, middle
 if TYPE_CHECKING:
     from bench.peers.run import Asked
 
-HEAD = ["request", "project", "requests/s", "CPU µs server", "CPU µs database", "p50 ms", "bytes", "what it does"]
+HEAD = ["request", "project", "what it does", "requests/s", "CPU µs server", "CPU µs database", "p50 ms", "bytes"]
 
 
 def length(answer: Mapping[str, Any]) -> int:
@@ -29,8 +29,8 @@ def table(asked: "Sequence[Asked]") -> str:
     for one in asked:
         m = middle(one.samples)
         figures = [f"{value:,.0f}" for value in (m.per_second, m.server_us, m.database_us)]
-        rows.append([one.name, one.who, *figures, f"{m.p50_ms:.1f}", f"{one.bytes:,}", one.request.does])
-    return aligned(rows)
+        rows.append([one.name, one.who, one.request.does, *figures, f"{m.p50_ms:.1f}", f"{one.bytes:,}"])
+    return aligned(rows, texts=3)
 
 
 def ratio(other: "Asked", own: "Asked") -> str:
@@ -40,7 +40,8 @@ def ratio(other: "Asked", own: "Asked") -> str:
     cpu = [theirs.total_us / mine.total_us for mine, theirs in pairs]
     verdict = "ahead" if median(speed) > 1 else "BEHIND"
     whose = f"{other.who}'s"
-    return f"- {own.name}: requests/s by {whose} {spread(speed)}: {verdict}; {whose} CPU by Populace's {spread(cpu)}"
+    speeds = f"Populace's requests/s by {whose} {spread(speed)}: {verdict}"
+    return f"- {own.name}: {speeds}; {whose} CPU by Populace's {spread(cpu)}"
 
 
 def ratios(asked: "Sequence[Asked]") -> str:
