@@ -196,6 +196,13 @@ KINDS = {
         "Try again after `Retry-After` seconds; nothing was done.",
         "If it stays so, the machine is too small: see POPULACE_HASH_WAITING and `populace doctor`.",
     ),
+    "db_pool_exhausted": Kind(
+        503,
+        "No connection free",
+        "Every connection to the database stayed taken; nothing was done.",
+        "Try again after `Retry-After` seconds. If it stays so, look at `db_pool_wait_seconds`, at what else holds the "
+        "server's connections, and at `pool_max` in DATABASE_URL; `populace doctor` adds up what is needed.",
+    ),
     "unavailable": Kind(
         503,
         "Database unavailable",

@@ -27,9 +27,9 @@ API = """# API
 Every call, as `/api/v1/openapi.json` has it (OpenAPI 3.1; in a browser: `/api/docs`). What all calls have in common
 stands in [the conventions](api-conventions.md), who may call what in [rights](rights.md), refusals in
 [errors](errors.md). Beside the refusals named here every call knows `malformed`, `invalid_host`, `unknown_parameter`,
-`unauthenticated`, `forbidden`, `scope`, `rate_limited`, `internal`, `overloaded` and `unavailable`; every call that
-writes also `invalid`, `duplicate_key`, `too_large`, `unsupported_media_type` and, with an `Idempotency-Key`,
-`not_found`, `idempotency_in_flight` and `idempotency_mismatch`.
+`unauthenticated`, `forbidden`, `scope`, `rate_limited`, `internal`, `overloaded`, `db_pool_exhausted` and
+`unavailable`; every call that writes also `invalid`, `duplicate_key`, `too_large`, `unsupported_media_type` and, with
+an `Idempotency-Key`, `not_found`, `idempotency_in_flight` and `idempotency_mismatch`.
 
 ## Calls
 """
@@ -72,6 +72,7 @@ def api_page() -> str:
 COMMON = {
     *("malformed", "invalid_host", "unknown_parameter", "unauthenticated", "forbidden", "scope", "rate_limited"),
     *("not_found", "idempotency_in_flight", "idempotency_mismatch"),
+    *("db_pool_exhausted",),
     *("internal", "overloaded", "unavailable", "invalid", "duplicate_key", "too_large", "unsupported_media_type"),
 }
 

@@ -20,7 +20,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PROBLEM = "application/problem+json"
 MERGE_PATCH = "application/merge-patch+json"
 
-EVERY = ("malformed", "invalid_host", "unknown_parameter", "rate_limited", "internal", "overloaded", "unavailable")
+REFUSING = ("malformed", "invalid_host", "unknown_parameter", "rate_limited", "internal", "overloaded")
+EVERY = (*REFUSING, "db_pool_exhausted", "unavailable")
 GUARDED = ("unauthenticated", "forbidden", "scope")
 WITH_BODY = ("invalid", "duplicate_key", "too_large", "unsupported_media_type")
 LISTED = ("invalid", "too_many", "invalid_cursor", "order_not_served", "not_indexed")

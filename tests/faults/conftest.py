@@ -1,0 +1,61 @@
+"""The report of `make faults`: which faults were injected, and what came of it."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.support.incident import Incident, table
+from tests.support.plugin import ENGINE
+from tests.support.postgresql import NotThere, binaries
+from tests.support.processes import ROOT
+
+ROUNDS = os.environ.get("FAULT_ROUNDS")  # set by `make faults` alone
+INCIDENTS: dict[str, Incident] = {}
+
+
+@pytest.fixture
+def incident(request) -> Incident:
+    """What the test's fault does to requests: `incident.send(client, method, path, …)` sends and keeps it."""
+    return INCIDENTS[request.node.nodeid]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Open an incident for each test of this folder that is about a fault."""
+    INCIDENTS[item.nodeid] = Incident(item.name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Keep how the test went."""
+    report = yield
+    if report.when == "call":
+        INCIDENTS[item.nodeid].outcome, INCIDENTS[item.nodeid].took_s = report.outcome, report.duration
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report where `make faults` asked for all rounds."""
+    told = [one for one in INCIDENTS.values() if one.outcome and one.test.startswith("test_f")]
+    if not ROUNDS or not told:
+        return
+    today = datetime.now(UTC).date()
+    folder = ROOT / "bench" / "results"
+    engine = "" if ENGINE == "postgresql" else f"-{ENGINE}"
+    about = f"`make faults`: FAULT_ROUNDS={ROUNDS}, {database()}, {os.cpu_count()} cores, {platform.python_version()}"
+    text = f"# Faults, {today}\n\n{about}. Times are the tests' own clients', with\nall else that the machine did.\n\n"
+    (folder / f"{today}-faults{engine}.md").write_text(text + table(told))
+
+
+def database() -> str:
+    """Return the engine and its version."""
+    if ENGINE != "postgresql":
+        return ENGINE
+    try:
+        return subprocess.run([binaries() / "postgres", "--version"], capture_output=True, text=True).stdout.strip()
+    except NotThere:
+        return "no PostgreSQL"
