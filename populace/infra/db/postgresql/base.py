@@ -82,13 +82,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         for pool in pools(self.alias):
             pool.drop_idle(before=float("inf"))
 
-    def _make_pool(self) -> Pool:
-        """Return a pool with the bounds that the URL states (config/engines.py).
+    def bounds(self) -> Bounds:
+        """Return the bounds that the URL states (config/engines.py).
 
         Else one connection less than the process has threads: with all of them waiting for the database, one is left
         to answer /livez. Of two threads both may have one: a second that mostly waited for the first would be no use.
         """
         stated: dict[str, Any] = self.settings_dict.get("POOL", {})
         most = stated.get("max") or max(2, settings.WEB_THREADS - 1)
-        bounds = Bounds(min(stated.get("min", 0), most), most, stated.get("wait", 2.0))
-        return Pool(bounds, self.get_connection_params() | {"autocommit": True})
+        return Bounds(min(stated.get("min", 0), most), most, stated.get("wait", 2.0))
+
+    def _make_pool(self) -> Pool:
+        return Pool(self.bounds(), self.get_connection_params() | {"autocommit": True})
