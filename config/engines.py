@@ -15,6 +15,16 @@ TIMEOUTS_MS = {"statement_timeout": 5000, "lock_timeout": 2000, "idle_in_transac
 # And what it reckons to be expensive for values it does not know it would first compile to machine code.
 PLANS = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
 
+# Of a host that has vanished: seconds to connect, milliseconds that what was sent may stay unacknowledged, and seconds
+# until an idle connection is known to be dead. Of one that is there and says nothing tells populace/infra/db/watch.py.
+REACH = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+
 
 def path_of(name: str, url: str) -> Path:
     """Return the file a URL names: `scheme://var/x` is in the project's folder, `scheme:///tmp/x` absolute."""
@@ -43,24 +53,63 @@ def sqlite(name: str, url: str) -> dict[str, Any]:
     }
 
 
+def number(name: str, options: dict[str, Any], key: str, lowest: int, highest: int) -> int | None:
+    """Take a whole number within the bounds out of a URL's query; None where it is not there."""
+    text = options.pop(key, None)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and lowest <= int(text) <= highest):
+        fail(name, f"{key} must be a whole number from {lowest} to {highest}")
+    return int(text)
+
+
+def pool(name: str, options: dict[str, Any]) -> dict[str, int]:
+    """Take the bounds of the pool out of a URL's query (populace/infra/db/pool.py knows those that are not there)."""
+    bounds = {
+        "min": number(name, options, "pool_min", 0, 1000),
+        "max": number(name, options, "pool_max", 1, 1000),
+        "wait": number(name, options, "pool_wait", 0, 60),
+    }
+    stated = {key: value for key, value in bounds.items() if value is not None}
+    if stated.get("min", 0) > stated.get("max", 1000):
+        fail(name, "pool_min must not exceed pool_max")
+    return stated
+
+
+def session(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Take what stands between out of a URL's query, and return how sessions are used then.
+
+    With PgBouncer in transaction mode the next statement may meet another session: nothing is prepared (by releases
+    from 1.21 on it may be: `prepared=on`), no cursor outlives its transaction, and the limits, which belong to a
+    session, are set by PgBouncer (deploy/pgbouncer/pgbouncer.ini).
+    """
+    pooler, kept = options.pop("pgbouncer", None), options.pop("prepared", None)
+    if pooler not in (None, "transaction"):
+        fail(name, "pgbouncer must be transaction (or not be there)")
+    if kept not in (None, "on") or (kept and not pooler):
+        fail(name, "prepared must be on, and goes with pgbouncer=transaction only")
+    limits = " ".join(f"-c {setting}={value}" for setting, value in (TIMEOUTS_MS | PLANS).items())
+    # Django passes prepare_threshold=None, which silently means "never prepared".
+    own = {"prepare_threshold": None if pooler and not kept else 0} | ({} if pooler else {"options": limits})
+    return {"DISABLE_SERVER_SIDE_CURSORS": bool(pooler), "OPTIONS": own | REACH | options}
+
+
 def postgresql(name: str, url: str) -> dict[str, Any]:
-    """Return settings of a PostgreSQL server: persistent connections, every statement prepared, all waits bounded."""
+    """Return settings of a PostgreSQL server: a pool of connections, every statement prepared, all waits bounded."""
     parts = env.url(name, url)
-    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    options: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
     if not parts.path.strip("/") and "service" not in options:
         fail(name, "names no database: postgres://USER:PASSWORD@HOST:PORT/NAME")
-    limits = " ".join(f"-c {setting}={value}" for setting, value in (TIMEOUTS_MS | PLANS).items())
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "populace.infra.db.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": None,
-        "CONN_HEALTH_CHECKS": True,
-        # Django passes prepare_threshold=None, which silently means "never prepared".
-        "OPTIONS": {"prepare_threshold": 0, "connect_timeout": 5, "options": limits} | options,
+        "CONN_MAX_AGE": None,  # the pool keeps them
+        "POOL": pool(name, options),
+        **session(name, options),
     }
 
 

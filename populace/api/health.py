@@ -9,11 +9,15 @@ from django.http import HttpRequest, HttpResponse
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from rest_framework.request import Request
 
-from populace.api.problems import Problem, only_read
+from populace.api.problems import Problem, only_read, problem_of
 from populace.api.views import JSON, InternalView
 from populace.audit.models import Event
 from populace.infra.db.partitions import missing_months
+from populace.infra.db.pool import PoolExhausted
+from populace.infra.db.wire import answering
 from populace.infra.telemetry.scrape import exposition
+
+ANSWER_S = 2.0  # less than a request's statement gets: who asks wants to know it soon
 
 _migrated = False  # once true it stays so: a process never outlives a migration back
 
@@ -31,9 +35,12 @@ def readyz(request: HttpRequest) -> HttpResponse:
     if refused := only_read(request):
         return refused
     try:
-        if not _is_migrated():
-            return Problem("unavailable", "The database lacks migrations: populace migrate.").reply(request)
-        missing = missing_months(Event)
+        with answering(connection, ANSWER_S):
+            if not _is_migrated():
+                return Problem("unavailable", "The database lacks migrations: populace migrate.").reply(request)
+            missing = missing_months(Event)
+    except PoolExhausted as error:
+        return problem_of(error).reply(request)
     except Error:
         return Problem("unavailable", "The database does not answer.").reply(request)
     if missing:

@@ -217,6 +217,13 @@ KINDS = {
         "The database has no room left to write. Nothing was done; reads go on.",
         "Operators free space or add some; then send it again.",
     ),
+    "db_pool_exhausted": Kind(
+        503,
+        "No connection free",
+        "Every connection to the database stayed taken; nothing was done.",
+        "Try again after `Retry-After` seconds. If it stays so, look at `db_pool_wait_seconds`, at what else holds the "
+        "server's connections, and at `pool_max` in DATABASE_URL; `populace doctor` adds up what is needed.",
+    ),
     "unavailable": Kind(
         503,
         "Database unavailable",

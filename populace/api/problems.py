@@ -20,6 +20,7 @@ from populace.credentials.errors import ExceedsToken, TokenNotFound
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
 from populace.infra.db.causes import Cause, cause_of
+from populace.infra.db.pool import PoolExhausted, is_lost
 from populace.infra.telemetry.logs import trace_of
 from populace.infra.telemetry.metrics import DB_ERRORS
 from populace.users.errors import (
@@ -90,7 +91,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpRespo
     problem = problem_of(error)
     if problem.code == "unavailable":
         DB_ERRORS.inc()
-    if problem.code in ("internal", "unavailable"):  # an overload is no fault, and its log would add to it
+    # An overload is no fault, and its log would add to it; of a database that is gone it tells once.
+    if problem.code == "internal" or (problem.code == "unavailable" and not is_lost()):
         log.error(problem.code, request_id=getattr(request, "request_id", ""), path=request.path, trace=trace_of(error))
     return problem.reply(request)
 
@@ -234,6 +236,11 @@ def _(error: VersionMismatch) -> Problem:
 @problem_of.register
 def _(error: HashingBusy) -> Problem:
     return Problem("overloaded", headers={"Retry-After": str(error.retry_after_s)})
+
+
+@problem_of.register
+def _(error: PoolExhausted) -> Problem:
+    return Problem("db_pool_exhausted", headers={"Retry-After": "1"})
 
 
 BY_CAUSE = {

@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from django.conf import settings
 from django.core.checks import WARNING, run_checks
@@ -12,6 +11,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from populace.audit.models import Event
 from populace.cli.directory import first_line
+from populace.cli.doctor_database import connection_findings
+from populace.cli.finding import Finding
 from populace.cli.output import result
 from populace.credentials.tasks import wrap_digests
 from populace.infra.db.partitions import missing_months
@@ -19,14 +20,6 @@ from populace.infra.tasks.models import TaskRow
 from populace.users import checks
 from populace.users.models import BARE, User
 from populace.users.parts import PARTS
-
-
-class Finding(NamedTuple):
-    """One thing looked at."""
-
-    check: str
-    ok: bool
-    detail: str
 
 
 def installation(*, as_json: bool) -> bool:
@@ -64,6 +57,7 @@ def findings() -> Iterator[Finding]:
     database = _database()
     yield database
     if database.ok:
+        yield from connection_findings()
         schema = _schema()
         yield schema
         if schema.ok:

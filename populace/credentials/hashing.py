@@ -2,7 +2,8 @@
 
 A slot is a lock file under VAR_DIR/run/hash, one less than the machine has cores (at least one); the kernel frees it
 when its holder dies, however it dies. Hashing runs in one thread of its own per process, at nice 19: Argon2 releases
-the GIL, so requests go on beside it. Never call this inside a transaction: it takes tens of milliseconds.
+the GIL, so requests go on beside it. Whoever waits for a hash holds no connection to the database; inside a
+transaction they would, so never call this there: it takes tens of milliseconds.
 """
 
 import fcntl
@@ -22,6 +23,7 @@ from django.contrib.auth.hashers import check_password, identify_hasher, make_pa
 from populace.credentials.errors import HashTooCostly, HashUnknown
 from populace.credentials.fast_hashers import is_bare, wrapped
 from populace.credentials.hashers import Checked
+from populace.infra.db.pool import give_back
 from populace.infra.telemetry.metrics import HASHING_BUSY
 
 SLOTS = max(1, (os.cpu_count() or 1) - 1)
@@ -120,6 +122,7 @@ def _in_slot[T](work: Callable[[], T]) -> T:
         HASHING_BUSY.inc()
         raise HashingBusy
     try:
+        give_back()  # the connection serves others meanwhile
         return thread.submit(_hold_and_run, work, deadline).result()
     finally:
         place.release()

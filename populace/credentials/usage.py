@@ -4,12 +4,13 @@ import threading
 from datetime import timedelta
 
 import structlog
-from django.db import Error, connections
+from django.db import Error
 from django.db.models import Value
 from django.db.models.functions import Least
 from django.utils.timezone import now
 
 from populace.credentials.models import ApiToken
+from populace.infra.db.pool import give_back
 
 FLUSH_S = 30
 FRESH = timedelta(seconds=60)
@@ -55,4 +56,4 @@ def _flush_for_ever() -> None:
         except Error as error:
             log.error("token_usage_not_written", error=type(error).__name__)
         finally:
-            connections.close_all()  # an idle connection of every process for one statement a minute
+            give_back()

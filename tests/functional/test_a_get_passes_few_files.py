@@ -6,15 +6,18 @@ from pathlib import Path
 import pytest
 
 import populace
+from populace.infra.db.pool import give_back
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(populace.__file__).parent
 
 
-def test_a_get_runs_code_of_five_of_our_files(client_of, token, make_user):
+def test_a_get_runs_code_of_eight_of_our_files(client_of, token, make_user):
+    """Five of the request itself; three take a connection to PostgreSQL from the pool and give it back."""
     reader, path = client_of(token("users:read")), f"/api/v1/users/{make_user()['id']}"
     assert reader.get(path).status_code == 200  # the first one compiles
+    give_back()
     seen = set()
 
     def look(frame, event, argument):
@@ -24,6 +27,7 @@ def test_a_get_runs_code_of_five_of_our_files(client_of, token, make_user):
     sys.setprofile(look)
     try:
         reader.get(path)
+        give_back()  # as config/wsgi.py has Django do at the end of a request
     finally:
         sys.setprofile(None)
     assert seen <= {
@@ -32,4 +36,7 @@ def test_a_get_runs_code_of_five_of_our_files(client_of, token, make_user):
         "api/authentication.py",
         "credentials/tokens.py",
         "infra/db/compiled.py",
+        "infra/db/postgresql/base.py",
+        "infra/db/pool.py",
+        "infra/db/wire.py",
     }

@@ -175,6 +175,16 @@ def _(site):
         return site.post(USERS, json={"username": "has-to-wait"})
 
 
+@provokes("db_pool_exhausted")
+def _(site):
+    call = {"json": {"username": "holds-a-connection"}, "headers": {}}
+    with ThreadPoolExecutor(3) as others, no_writes(site.database):
+        for _ in range(3):  # as many as there are connections; each waits two seconds for the lock
+            others.submit(httpx.post, site.server.url + USERS, **with_token(site, call), timeout=20)
+        sleep(0.3)
+        return site.get(USERS)
+
+
 @provokes("rate_limited")
 def _(site):
     answers = (site.get(f"{USERS}?limit=1") for _ in range(20))  # 10 are granted
@@ -187,8 +197,8 @@ def _(site):
     return site.get(USERS)
 
 
-ELSEWHERE = {"sqlite": {"query_timeout", "storage_full"}}
-"""Codes that nobody can be made to meet there: SQLite ends no statement, and fills up with its disk alone."""
+ELSEWHERE = {"sqlite": {"db_pool_exhausted", "query_timeout", "storage_full"}}
+"""Codes that nobody can meet there: SQLite opens a file, ends no statement, and fills up with its disk alone."""
 
 SETTINGS = {"rate_limited": {"POPULACE_RATE_LIMIT": "1"}, "unavailable": {}}
 """Codes that need a server of their own."""

@@ -82,8 +82,8 @@ def test_a_killed_process_leaves_its_counts_but_not_its_gauges_nor_its_files(cli
     assert scraped(client) == before
     assert before["events_dispatched_total",] == 20
     assert before["http_request_duration_seconds_bucket", "0.0025", "GET", "user", "200"] == 4
-    # Three kinds of file for the living one, two of the ended ones together.
-    assert len(list(folder.glob("*.db"))) == 5
+    # Four kinds of file for the living one, two of the ended ones together.
+    assert len(list(folder.glob("*.db"))) == 6
     keeper.kill()
     keeper.wait()
     assert ("outbox_oldest_seconds",) not in scraped(client)

@@ -38,7 +38,7 @@ def database_url() -> str:
     except NotThere as reason:
         Session.missing = str(reason)
         return "postgres://populace@127.0.0.1:1/missing"
-    return Session.postgresql.url("populace")
+    return Session.postgresql.url("populace") + "?pool_max=50"  # tests have more threads than a web process
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

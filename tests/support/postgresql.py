@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.ports import free_port
-from tests.support.processes import dies_with_parent, environment, stop, wait_until
+from tests.support.processes import children, dies_with_parent, environment, stop, wait_until
 
 OWNER = "populace"
 SETTINGS = {
@@ -103,6 +103,17 @@ class PostgreSQL:
         place = ("-h", "127.0.0.1", "-p", str(self.port), "-U", OWNER)
         self._run("createdb", *place, "-T", template, database)
         return self.url(database)
+
+    def pause(self) -> None:
+        """Stop all its processes in mid-word, as a machine that swaps or a host that is frozen does (Linux only)."""
+        os.kill(self.process.pid, signal.SIGSTOP)  # first, so that it starts no more of them
+        for pid in children(self.process.pid):
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let them go on."""
+        for pid in [*children(self.process.pid), self.process.pid]:
+            os.kill(pid, signal.SIGCONT)
 
     def stop_process(self) -> None:
         """End the server with SIGINT: SIGTERM would wait for every client."""

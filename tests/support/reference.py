@@ -27,10 +27,10 @@ API = """# API
 Every call, as `/api/v1/openapi.json` has it (OpenAPI 3.1; in a browser: `/api/docs`). What all calls have in common
 stands in [the conventions](api-conventions.md), who may call what in [rights](rights.md), refusals in
 [errors](errors.md). Beside the refusals named here every call knows `malformed`, `invalid_host`, `unknown_parameter`,
-`unauthenticated`, `forbidden`, `scope`, `rate_limited`, `internal`, `overloaded`, `db_lock_timeout`, `query_timeout`,
-`storage_full` and `unavailable`; every call that writes also `invalid`, `duplicate_key`, `too_large`,
-`unsupported_media_type` and, with an `Idempotency-Key`, `not_found`, `idempotency_in_flight` and
-`idempotency_mismatch`.
+`unauthenticated`, `forbidden`, `scope`, `rate_limited`, `internal`, `overloaded`, `db_pool_exhausted`,
+`db_lock_timeout`, `query_timeout`, `storage_full` and `unavailable`; every call that writes also `invalid`,
+`duplicate_key`, `too_large`, `unsupported_media_type` and, with an `Idempotency-Key`, `not_found`,
+`idempotency_in_flight` and `idempotency_mismatch`.
 
 ## Calls
 """
@@ -73,7 +73,7 @@ def api_page() -> str:
 COMMON = {
     *("malformed", "invalid_host", "unknown_parameter", "unauthenticated", "forbidden", "scope", "rate_limited"),
     *("not_found", "idempotency_in_flight", "idempotency_mismatch"),
-    *("overloaded", "db_lock_timeout", "query_timeout", "storage_full", "unavailable"),
+    *("overloaded", "db_pool_exhausted", "db_lock_timeout", "query_timeout", "storage_full", "unavailable"),
     *("internal", "invalid", "duplicate_key", "too_large", "unsupported_media_type"),
 }
 

@@ -21,7 +21,7 @@ PROBLEM = "application/problem+json"
 MERGE_PATCH = "application/merge-patch+json"
 
 REFUSING = ("malformed", "invalid_host", "unknown_parameter", "rate_limited", "internal", "overloaded")
-EVERY = (*REFUSING, "db_lock_timeout", "query_timeout", "storage_full", "unavailable")
+EVERY = (*REFUSING, "db_pool_exhausted", "db_lock_timeout", "query_timeout", "storage_full", "unavailable")
 GUARDED = ("unauthenticated", "forbidden", "scope")
 WITH_BODY = ("invalid", "duplicate_key", "too_large", "unsupported_media_type")
 LISTED = ("invalid", "too_many", "invalid_cursor", "order_not_served", "not_indexed")

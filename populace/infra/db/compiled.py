@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -35,6 +36,8 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.sql import Literal
+
+from populace.infra.db.wire import Connection
 
 type AnyField = Field[Any, Any]  # aliases of this kind are lazy: Django's own classes take no brackets
 type Row = tuple[bytes | None, ...]
@@ -111,7 +114,8 @@ class Prepared:
 
     MOST = 100  # statements a connection keeps, as psycopg does; the one not used for longest makes room
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: Connection) -> None:
+        self.wire = connection.wire
         self.pgconn: Any = connection.pgconn  # its protocol denies that a parameter may be None
         # Not the connection itself: this would then keep its own key in _prepared alive, and the connection open.
         self.transformer = Transformer(connection.adapters)
@@ -122,29 +126,37 @@ class Prepared:
         """Run one statement on a connection that is in no transaction. Raises psycopg's errors."""
         params = self.transformer.dump_sequence(args, [PyFormat.AUTO] * len(args))
         key = text, self.transformer.types or ()
-        name = self.names.pop(key, None) or self.prepare(key)
-        self.names[key] = name  # last in the order of use
-        result = self.pgconn.exec_prepared(name, params, self.transformer.formats)
-        if result.status == ExecStatus.FATAL_ERROR and self.forgets(result.error_field(DiagnosticField.SQLSTATE), name):
-            name = self.names[key] = self.prepare(key)  # nothing has run
+        wire = self.wire
+        wire.waits[wire] = monotonic()  # so that watch.py may end it
+        try:
+            name = self.names.pop(key, None) or self.prepare(key)
+            self.names[key] = name  # last in the order of use
             result = self.pgconn.exec_prepared(name, params, self.transformer.formats)
-        return self.checked(result)
+            if result.status == ExecStatus.FATAL_ERROR and self.forgets(result, name):
+                name = self.names[key] = self.prepare(key)  # nothing has run
+                result = self.pgconn.exec_prepared(name, params, self.transformer.formats)
+            return self.checked(result)
+        finally:
+            wire.waits.pop(wire, None)
 
-    def forgets(self, sqlstate: bytes | None, name: bytes) -> bool:
+    def forgets(self, result: PGresult, name: bytes) -> bool:
         """Drop what can no longer be used after an error; tell whether to prepare it anew."""
+        sqlstate = result.error_field(DiagnosticField.SQLSTATE)
         if sqlstate == b"26000":  # no such statement: a pooler or a rollback came in between, so none of the others
             self.names.clear()
         elif sqlstate == b"0A000":  # a change of schema: this plan must not change its result's type
-            self.pgconn.exec_(b"DEALLOCATE " + name)
+            self.pgconn.close_prepared(name)
         return sqlstate in (b"26000", b"0A000")
 
     def prepare(self, key: tuple[str, tuple[int, ...]]) -> bytes:
         """Have the server parse a statement for these types; return its name."""
         if len(self.names) >= self.MOST:
-            self.pgconn.exec_(b"DEALLOCATE " + self.names.pop(next(iter(self.names))))
+            # Not by DEALLOCATE: a PgBouncer that keeps statements has given it a name of its own.
+            self.pgconn.close_prepared(self.names.pop(next(iter(self.names))))
         self.made += 1
         name = f"populace_{self.made}".encode()  # never given twice
         self.checked(self.pgconn.prepare(name, key[0].encode(), key[1]))
+        self.wire.waits[self.wire] = monotonic()  # that was answered; what follows is another wait
         return name
 
     def checked(self, result: PGresult) -> PGresult:
@@ -156,7 +168,7 @@ class Prepared:
         raise psycopg.errors.error_from_result(result)
 
 
-_prepared: WeakKeyDictionary[psycopg.Connection[Any], Prepared] = WeakKeyDictionary()
+_prepared: WeakKeyDictionary[Connection, Prepared] = WeakKeyDictionary()
 
 
 def execute(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> PGresult:
@@ -167,7 +179,7 @@ def execute(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> 
     """
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
-    driver: psycopg.Connection[Any] = connection.connection
+    driver: Connection = connection.connection
     if connection.queries_logged or connection.execute_wrappers:
         return logged(connection, text, args)
     with connection.wrap_database_errors:
@@ -190,14 +202,13 @@ def logged(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> P
 
 
 def read(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> PGresult:
-    """Send a reading statement, once more if the server had closed the kept connection meanwhile.
-
-    That is cheaper than Django's health check, which asks the server before the first statement of every request.
-    """
+    """Send a reading statement, once more if the server closed the connection meanwhile."""
     try:
         return execute(connection, text, args)
     except (OperationalError, InterfaceError):
-        if connection.in_atomic_block or not (connection.connection and connection.connection.closed):
+        held: Connection | None = connection.connection
+        # One that we cut ourselves, since no answer came, would have the caller wait as long again.
+        if connection.in_atomic_block or held is None or not held.closed or held.wire.cut:
             raise
         connection.close()
         return execute(connection, text, args)

@@ -10,6 +10,8 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations import CreateModel
 from django.db.migrations.state import ProjectState
 
+from populace.infra.db.wire import answering
+
 
 def default_partition(table: str) -> str:
     """Return the name of the partition that takes the rows of `table` no other partition takes."""
@@ -108,6 +110,7 @@ def _unlimited(schema_editor: BaseDatabaseSchemaEditor) -> Iterator[None]:
     limits = ("statement_timeout", "lock_timeout")
     for limit in limits:
         schema_editor.execute(f"SET {limit} = 0")
-    yield
+    with answering(schema_editor.connection, float("inf")):
+        yield
     for limit in limits:
         schema_editor.execute(f"RESET {limit}")

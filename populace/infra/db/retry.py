@@ -23,6 +23,7 @@ from django.db.models import Model
 
 from populace.infra.db.along import waiting
 from populace.infra.db.causes import Cause, cause_of
+from populace.infra.db.pool import Silent
 from populace.infra.telemetry.metrics import DB_ERRORS, DEADLOCK_RETRIES
 
 REPEATS = 3
@@ -43,7 +44,9 @@ class Attempt:
     def bears_repeat(self, error: DatabaseError | InterfaceError) -> bool:
         """Tell whether nothing of it stays, and it is worth another try."""
         cause = cause_of(error)
-        return (cause is Cause.DEADLOCK and not self.done) or (cause is Cause.LOST and not self.sent)
+        if cause is Cause.DEADLOCK:
+            return not self.done
+        return cause is Cause.LOST and not self.sent and not isinstance(error, Silent)
 
 
 _present: ContextVar[Attempt | None] = ContextVar("attempt", default=None)

@@ -7,7 +7,10 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Model
 
+from populace.infra.db.wire import answering
+
 STATEMENT_MS = 600_000  # as long as it takes to count the rows of a large table
+ANSWER_S = STATEMENT_MS / 1000 + 1
 IDLE_MS = 600_000  # between two statements, while a slow disk takes what was read
 
 
@@ -18,12 +21,11 @@ def snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     On PostgreSQL the block can write nothing. Must not stand inside another transaction.
     """
     connection = connections[using]
-    connection.ensure_connection()
     mode = getattr(connection, "transaction_mode", None)
     if connection.vendor == "sqlite":
         connection.transaction_mode = "DEFERRED"  # type: ignore[attr-defined]  # the usual one is that of writers
     try:
-        with transaction.atomic(using, durable=True):
+        with answering(connection, ANSWER_S), transaction.atomic(using, durable=True):
             if connection.vendor == "postgresql":
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -41,7 +43,7 @@ def filling(*models: type[Model], using: str = DEFAULT_DB_ALIAS) -> Iterator[Non
     Others may read them as they were. Waits for whoever writes at most as long as a request would.
     """
     connection = connections[using]
-    with transaction.atomic(using, durable=True), _unprepared(using):
+    with answering(connection, ANSWER_S), transaction.atomic(using, durable=True), _unprepared(using):
         if connection.vendor == "postgresql":  # SQLite has one writer at a time in any case
             tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in models)
             with connection.cursor() as cursor:

@@ -19,6 +19,16 @@ DB_ERRORS = Counter("db_connection_errors", "Times that the database did not ans
 DEADLOCK_RETRIES = Counter(
     "db_deadlock_retries", "Verbs done anew because the database had rolled them back: deadlock, serialization failure."
 )
+POOL_IN_USE = Gauge(
+    "db_pool_in_use",
+    "Connections to the database that somebody holds, as seen five times a second.",
+    multiprocess_mode="livesum",
+)
+POOL_WAIT = Histogram(
+    "db_pool_wait_seconds",
+    "Time until those who found no idle connection had one or gave up; most have one at once and are not in it.",
+    buckets=_BUCKETS_S,
+)
 LOG_LINES_LOST = Counter("log_lines_lost", "Log lines that nobody reads: standard error did not take them.")
 HASHING_BUSY = Counter("password_hashing_busy", "Passwords not hashed because every slot stayed taken.")
 
