@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from populace.audit.dispatch import dispatch
 from populace.audit.models import Counter, Event, Outbox
+from populace.infra.db.causes import cause_of
 from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.partitions import ensure_month_partitions, missing_months
 from populace.infra.tasks.chores import CHORES
@@ -52,7 +53,9 @@ def work(stop: threading.Event) -> None:
             if time.monotonic() >= chores_at:
                 chores_at = time.monotonic() + (0 if chores() else CHORES_S)
             busy = step(stop)
-        except (OperationalError, InterfaceError) as error:
+        except Error as error:
+            if not isinstance(error, OperationalError | InterfaceError) and cause_of(error) is None:
+                raise
             pause_s = _lost(error, pause_s)
             stop.wait(pause_s)
             continue

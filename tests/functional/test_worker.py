@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
+import psycopg
 import pytest
-from django.db import Error, OperationalError, connection, connections
+from django.db import Error, InternalError, OperationalError, connection, connections
 from django.tasks import task
 from django.utils import timezone
 
@@ -223,7 +224,9 @@ def test_f01_a_connection_lost_during_a_task_costs_one_try(engine, monkeypatch):
 def test_a_database_that_is_away_is_waited_for_longer_and_longer(monkeypatch):
     """Guard: populace/audit/worker.py:work."""
     monkeypatch.setattr(worker, "PAUSE_S", (0.01, 0.04))
-    answers = [OperationalError("away")] * 4 + [0, OperationalError("away")]
+    stopped = InternalError("idle in a transaction, as whoever was stopped (SIGSTOP)")
+    stopped.__cause__ = psycopg.errors.IdleInTransactionSessionTimeout()
+    answers = [OperationalError("away"), stopped] * 2 + [0, OperationalError("away")]
 
     def refuse(execute, *args):
         if not answers:
