@@ -32,8 +32,12 @@ class Request(WSGIRequest):
 application = get_wsgi_application()
 application.request_class = Request
 
-# 20 µs of every request. The query log is only kept under DEBUG, which is always off; a broken connection is closed
-# when its request has ended, and one that the server closed since then is found by the first read (compiled.py:read).
+from populace.infra.db.pool import log_incidents  # noqa: E402 (it declares metrics, whose folder the settings name)
+
+log_incidents()
+
+# 20 µs of every request. The query log is only kept under DEBUG, which is always off; connections are given back, and
+# broken ones closed, when a request has ended (close_old_connections), so none is left from the one before.
 request_started.disconnect(reset_queries)
 request_started.disconnect(close_old_connections)
 request_finished.disconnect(close_caches)  # there is no cache yet that keeps a connection

@@ -61,8 +61,7 @@ class Watch:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.detach()  # libpq closes it
-        if not self.pool.is_lost():
-            log.warning("database_statement_cut", seconds=given)
+        self.pool.cut(given)
 
     def judge(self, now: float) -> None:
         """Ask the server if somebody waits for long, or nobody may; let nobody wait while the question is open."""
