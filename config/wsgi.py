@@ -90,8 +90,11 @@ class Handler(WSGIHandler):
 django.setup(set_prefix=False)
 application = Handler()
 
-# A broken connection is closed when its request has ended, and one that the server closed since then is found by the
-# first read (compiled.py:read).
+from populace.infra.db.pool import log_incidents  # noqa: E402 (it declares metrics, whose folder the settings name)
+
+log_incidents()
+
+# Connections are given back, and broken ones closed, when a request has ended, so none is left from the one before.
 request_finished.disconnect(close_caches)  # there is no cache yet that keeps a connection
 
 # A request leaves next to no cycles behind: look for them every 20,000 objects, not 2,000, and never among what was

@@ -183,3 +183,24 @@ def test_up_names_a_folder_that_cannot_be(folder):
     env = environment(POPULACE_VAR_DIR=folder)
     done = subprocess.run([sys.executable, "-c", begin], cwd=ROOT, env=env, capture_output=True, text=True)
     check_refused(Ended(done.returncode, [], done.stderr), "POPULACE_VAR_DIR:")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "pool_max=0",
+        "pool_max=many",
+        "pool_max=",
+        "pool_min=-1",
+        "pool_min=3&pool_max=2",
+        "pool_wait=0.5",
+        "pgbouncer=session",
+        "prepared=on",
+        "pgbouncer=transaction&prepared=off",
+    ],
+)
+def test_a74_a_bound_of_the_pool_that_is_none_is_refused(read, query):
+    """config/engines.py:pool, config/engines.py:session"""
+    ended = read(DATABASE_URL=f"postgres://u:s3cret@127.0.0.1/x?{query}")
+    check_refused(ended, "DATABASE_URL:", query.partition("=")[0])
+    assert "s3cret" not in ended.error

@@ -78,8 +78,8 @@ def metric(server: Installation, name: str) -> float:
 
 
 def test_f01_a_killed_backend_costs_refusals_but_nothing_acknowledged(server, postgresql, incident):
-    """Guards: populace/infra/db/postgresql/base.py:DatabaseWrapper.close_if_unusable_or_obsolete (a broken connection
-    is not given back), populace/api/problems.py:problem_of (503, never 500).
+    """Guards: populace/infra/db/compiled.py:Prepared.checked (tells a broken connection from a refused statement),
+    populace/api/problems.py:problem_of (503, never 500).
     """
     acknowledged: list[str] = []
     body = {"json": {"username": "killed"}, "headers": {"Idempotency-Key": "killed"}}

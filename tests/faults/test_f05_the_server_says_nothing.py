@@ -95,3 +95,15 @@ def test_f05_a_silent_server_holds_nobody_for_long(server, postgresql, incident)
     assert metric(server, "db_connection_errors_total") > errors
     assert [len(lines(server, event)) for event in ("database_lost", "database_back")] == [1, 1]
     assert lines(server, "database_lost")[0]["why"] == "silent"
+
+
+def test_f05_readiness_is_told_sooner_than_a_request_would_end(server, postgresql, incident):
+    """Guards: populace/api/health.py:readyz (its statements are given two seconds)."""
+    incident.injected = "SIGSTOP of all its processes"
+    postgresql.pause()
+    ready = incident.send(server.http, "GET", "/readyz")
+    postgresql.resume()
+    assert (ready.status_code, ready.json()["detail"]) == (503, "The database does not answer.")
+    cut = wait_until(lambda: lines(server, "database_statement_cut"), "the log tells of it")
+    assert [line["seconds"] for line in cut] == [2.0]
+    wait_until(lambda: server.http.get("/readyz").status_code == 200, "it is ready again", 10 * CEILING)

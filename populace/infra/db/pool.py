@@ -115,9 +115,14 @@ class Pool:
 
     def lost(self, why: str) -> None:
         """Log that the database cannot be reached, once an incident."""
-        if not self._lost_at:
+        if _logs.is_set() and not self._lost_at:
             self._lost_at = monotonic()
             log.error("database_lost", why=why)
+
+    def cut(self, seconds: float) -> None:
+        """Log that a statement got no answer in this time, unless that is part of an incident."""
+        if _logs.is_set() and not self._lost_at:
+            log.warning("database_statement_cut", seconds=seconds)
 
     def back(self) -> None:
         """Log that it can be reached again."""
@@ -205,6 +210,14 @@ class Pool:
                 self._queue.remove(ticket)
         if ticket.connection is not None:  # it was called when another was found already
             self.give(ticket.connection)
+
+
+_logs = threading.Event()
+
+
+def log_incidents() -> None:
+    """Have this process log when its databases go and come back; a command says so to whoever gave it instead."""
+    _logs.set()
 
 
 _pools: dict[tuple[str, str], Pool] = {}

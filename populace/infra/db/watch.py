@@ -52,6 +52,7 @@ class Watch:
 
     def cut(self, wire: Wire, since: float) -> None:
         """End a wait: the driver then finds its connection closed. The server may still do what it was told."""
+        given = wire.answer_s
         with closing:
             if wire.waits.get(wire) != since:  # answered meanwhile
                 return
@@ -60,8 +61,7 @@ class Watch:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.detach()  # libpq closes it
-        if not self.pool.is_lost():
-            log.warning("database_statement_cut", seconds=wire.answer_s)
+        self.pool.cut(given)
 
     def judge(self, now: float) -> None:
         """Ask the server if somebody waits for long, or nobody may; let nobody wait while the question is open."""
