@@ -1,15 +1,17 @@
 """An index of parts, as every engine keeps it: made, healed, removed, and never believed to be there when it is not."""
 
 import json
+import threading
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 
 from populace.infra.db import parts
 from populace.infra.db.parts import ENGINES, Holds
 from populace.infra.db.parts_terms import Unavailable, has_letters, is_ascii_letter
 from populace.users.models import User
 from populace.users.parts import PARTS, after_migrations
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 only_postgresql = pytest.mark.only_on("postgresql", "builds beside writes")
@@ -113,6 +115,29 @@ def test_what_a_killed_build_left_is_made_anew(found):
     run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'user_parts'::regclass")
     assert not look()
     PARTS.ensure()
+    assert look()
+    assert found("anna") == ["annabel", "joanna"]
+
+
+@only_postgresql
+def test_an_index_that_another_process_builds_is_left_to_it(found):
+    """Two would wait for each other. Guard: populace/infra/db/parts_postgresql.py:ensure (`building`)."""
+    PARTS.drop()
+    writer = connection.copy()
+    writer.ensure_connection()
+    writer.set_autocommit(False)
+    writer.cursor().execute("LOCK TABLE users_user IN ROW EXCLUSIVE MODE")  # the build waits for who writes
+    builder = threading.Thread(target=lambda: (PARTS.ensure(), connections.close_all()))
+    builder.start()
+    try:
+        wait_until(lambda: run("SELECT 1 FROM pg_stat_progress_create_index WHERE index_relid <> 0"), "it builds")
+        with pytest.raises(Unavailable, match="another process"):
+            PARTS.ensure()
+        assert not look()
+    finally:
+        writer.rollback()
+        writer.close()
+        builder.join()
     assert look()
     assert found("anna") == ["annabel", "joanna"]
 

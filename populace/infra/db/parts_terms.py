@@ -24,7 +24,10 @@ class Texts(NamedTuple):
 
 
 class Engine(Protocol):
-    """How one engine keeps such an index. Each is a module, `parts_` and the engine's name."""
+    """How one engine keeps such an index. Each is a module, `parts_` and the engine's name.
+
+    What parts.py and users/search_parts.py write themselves (`||`, STRPOS, MATERIALIZED) must have its word there, too.
+    """
 
     EAGER: bool
     """Whether a look-up gathers all there is before it gives the first: then common parts are not to be looked up."""
