@@ -20,6 +20,7 @@ from populace.api.kinds import KINDS
 from populace.credentials.errors import ExceedsToken, TokenNotFound
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
+from populace.infra.db.mariadb.errors import DEADLOCK, LOCK_TIMEOUT, STATEMENT_TIMEOUT
 from populace.infra.telemetry.logs import trace_of
 from populace.infra.telemetry.metrics import DB_ERRORS
 from populace.users.errors import (
@@ -234,6 +235,9 @@ def _(error: HashingBusy) -> Problem:
     return Problem("overloaded", headers={"Retry-After": str(error.retry_after_s)})
 
 
+MARIADB_BUSY = {(code,) for code in (STATEMENT_TIMEOUT, LOCK_TIMEOUT, DEADLOCK)}
+
+
 @problem_of.register(OperationalError)
 @problem_of.register(InterfaceError)
 def _(error: Exception) -> Problem:
@@ -243,6 +247,8 @@ def _(error: Exception) -> Problem:
         getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
     )  # the rest says where (sqlite.org/rescode.html)
     # Timeout, lock timeout, serialization failure, deadlock.
+    if error.args[:1] in MARIADB_BUSY:
+        return Problem("overloaded", headers={"Retry-After": "1"})
     if state in ("57014", "55P03", "40001", "40P01") or sqlite_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Problem("overloaded", headers={"Retry-After": "1"})
     return Problem("unavailable", headers={"Retry-After": "1"})

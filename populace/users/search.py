@@ -17,7 +17,7 @@ from django.db.models import BooleanField, Case, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 
 from populace.infra.db.compiled import Compiled, Param, Plan
-from populace.infra.db.composed import composed
+from populace.infra.db.composed import composed, late
 from populace.infra.db.documents import document
 from populace.infra.db.lookups import LAST, after, prefix_bounds, starts_with
 from populace.users.documents import UserDocument
@@ -130,7 +130,7 @@ class Search(Compiled):
 
     def __init__(self, *, descending: bool, examined: int = EXAMINED) -> None:
         self.examined = examined
-        found = User.objects.order_by().filter(pk=RawSQL('"page"."id"', ()))
+        found = User.objects.order_by().filter(pk=RawSQL("page.id", ()))
         super().__init__(found.values_list(document(UserDocument)), limits=ROWS)
         steps = range(len(SEARCHED))
         self.steps = [_step(step, descending) for step in (reversed(steps) if descending else steps)]
@@ -142,7 +142,7 @@ class Search(Compiled):
         PostgreSQL would rather sort the whole range, and then throw away all but a page.
         """
         found, plans = super().compile(connection, None), [step.plan(connection) for step in self.steps]
-        bound, last = f" LIMIT (SELECT {self.examined})) AS", f"seen = {self.examined}"
+        bound, last = f" LIMIT {late(self.examined, connection)}) AS", f"seen = {self.examined}"
         parts: list[str | Plan] = ["SELECT CASE WHEN hit THEN (", found, f") END, step, place, id, {last} FROM ("]
         parts.append("SELECT * FROM (SELECT *, ROW_NUMBER() OVER () AS seen FROM (")
         for number, plan in enumerate(plans):

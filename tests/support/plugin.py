@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.mariadb import MariaDB
 from tests.support.postgresql import NotThere, PostgreSQL
 
 ENGINE = os.environ.get("POPULACE_TEST_ENGINE", "postgresql")
-if ENGINE not in ("postgresql", "sqlite"):
-    raise pytest.UsageError(f"POPULACE_TEST_ENGINE={ENGINE}: must be postgresql or sqlite")
+SERVERS = {"postgresql": PostgreSQL, "mariadb": MariaDB}
+if ENGINE not in (*SERVERS, "sqlite"):
+    raise pytest.UsageError(f"POPULACE_TEST_ENGINE={ENGINE}: must be postgresql, mariadb or sqlite")
 
 # What settings begin with, `*_FILE` twins included.
 SETTINGS = ("POPULACE_", "DATABASE_", "CACHE_URL", "TASKS_URL", "SESSION_STORE", "EMAIL_URL", "PORT", "DEMO")
@@ -25,7 +27,8 @@ class Session:
     """What one run of the tests has for itself."""
 
     var: Path
-    postgresql: PostgreSQL | None = None
+    server: PostgreSQL | MariaDB | None = None  # None: SQLite needs none, or it is missing
+    postgresql: PostgreSQL | None = None  # the same, where it is PostgreSQL
     missing: str = ""  # why there is no server; "" where there is one
 
 
@@ -34,11 +37,13 @@ def database_url() -> str:
     if ENGINE == "sqlite":
         return f"sqlite:///{Session.var / 'populace.sqlite3'}"
     try:
-        Session.postgresql = PostgreSQL()
+        Session.server = SERVERS[ENGINE]()
     except NotThere as reason:
         Session.missing = str(reason)
-        return "postgres://populace@127.0.0.1:1/missing"
-    return Session.postgresql.url("populace")
+        return f"{'mysql' if ENGINE == 'mariadb' else 'postgres'}://populace@127.0.0.1:1/missing"
+    if isinstance(Session.server, PostgreSQL):
+        Session.postgresql = Session.server
+    return Session.server.url("populace")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -91,6 +96,6 @@ def pytest_report_header() -> str:
 
 def pytest_unconfigure() -> None:
     """Stop the server and remove the folder."""
-    if Session.postgresql:
-        Session.postgresql.stop()
+    if Session.server:
+        Session.server.stop()
     shutil.rmtree(Session.var, ignore_errors=True)

@@ -25,6 +25,8 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.sql import Literal
 
+from populace.infra.db.mariadb.texts import listed, written_out
+
 type AnyField = Field[Any, Any]  # aliases of this kind are lazy: Django's own classes take no brackets
 type Row = tuple[bytes | None, ...]
 """A row's columns as text: booleans are t and f, UUIDs have dashes, NULL is None."""
@@ -72,10 +74,14 @@ class ListParam(Param):
         """Compile to a set of rows made from a JSON array."""
         return "(SELECT value FROM JSON_EACH(%s))", (self,)
 
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        """Compile to a set of rows made from a JSON array, compared as the column is."""
+        return f"({listed(self.output_field, connection)})", (self,)
+
     def adapt(self, value: Collection[Any], connection: BaseDatabaseWrapper) -> Any:
         """Return an array, or where there is none the text of a JSON array."""
         values = [super(ListParam, self).adapt(one, connection) for one in value]
-        return values if connection.vendor == "postgresql" else json.dumps(values)
+        return values if connection.vendor == "postgresql" else json.dumps(values, default=str)
 
 
 class Prepared:
@@ -260,6 +266,8 @@ class Compiled:
         sql, args = compiler.as_sql()
         if connection.vendor == "postgresql":
             return native_plan(sql, args, connection)
+        if connection.vendor == "mysql":
+            sql, args = written_out(sql, args, Param, connection)
         return Plan(sql, distinct(args), args, [printer(expression) for expression, *_ in compiler.select])
 
     def native(self, connection: BaseDatabaseWrapper, start: int = 1) -> str:
