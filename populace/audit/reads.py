@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from populace.audit.documents import EventDocument
 from populace.audit.models import Event, Feed
 from populace.infra.db.compiled import Compiled, Param, Plan
-from populace.infra.db.composed import composed, late
+from populace.infra.db.composed import composed, late, seen
 from populace.infra.db.documents import Json, document
 from populace.infra.db.lookups import after
 
@@ -76,8 +76,9 @@ class Sifted(Compiled):
         """Put both together. The bound is a subquery, or PostgreSQL would plan to sort that many rows."""
         found, walk = super().compile(connection, None), self.walk.plan(connection)
         texts = [*found.texts, *(walk.texts[column] for column in (3, 2, 4) if walk.texts)]
-        head = "SELECT * FROM (SELECT *, ROW_NUMBER() OVER () AS seen FROM ("
-        tail = f" LIMIT {late(EXAMINED, connection)}) AS walked) AS numbered WHERE hit OR seen = {EXAMINED} LIMIT {limit}"
+        counted, kept = seen("at DESC, id DESC", connection)
+        head = f"SELECT * FROM (SELECT *, {counted} FROM ("
+        tail = f" LIMIT {late(EXAMINED, connection)}) AS walked) AS numbered WHERE hit OR seen = {EXAMINED}{kept} LIMIT {limit}"
         shown = f") END, place, id, seen = {EXAMINED} FROM ({head}"
         return composed("SELECT CASE WHEN hit THEN (", found, shown, walk, tail, ") AS page", texts=texts)
 

@@ -17,7 +17,7 @@ from django.db.models import BooleanField, Case, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 
 from populace.infra.db.compiled import Compiled, Param, Plan
-from populace.infra.db.composed import composed, late
+from populace.infra.db.composed import composed, late, seen
 from populace.infra.db.documents import document
 from populace.infra.db.lookups import LAST, after, prefix_bounds, starts_with
 from populace.users.documents import UserDocument
@@ -130,6 +130,7 @@ class Search(Compiled):
 
     def __init__(self, *, descending: bool, examined: int = EXAMINED) -> None:
         self.examined = examined
+        self.order = ", ".join(f"{column}{' DESC' if descending else ''}" for column in ("step", "place", "id"))
         found = User.objects.order_by().filter(pk=RawSQL("page.id", ()))
         super().__init__(found.values_list(document(UserDocument)), limits=ROWS)
         steps = range(len(SEARCHED))
@@ -144,10 +145,11 @@ class Search(Compiled):
         found, plans = super().compile(connection, None), [step.plan(connection) for step in self.steps]
         bound, last = f" LIMIT {late(self.examined, connection)}) AS", f"seen = {self.examined}"
         parts: list[str | Plan] = ["SELECT CASE WHEN hit THEN (", found, f") END, step, place, id, {last} FROM ("]
-        parts.append("SELECT * FROM (SELECT *, ROW_NUMBER() OVER () AS seen FROM (")
+        counted, kept = seen(self.order, connection)
+        parts.append(f"SELECT * FROM (SELECT *, {counted} FROM (")
         for number, plan in enumerate(plans):
             parts += [" UNION ALL " if number else "", "SELECT * FROM (", plan, f"{bound} walk{number}"]
-        parts.append(f"{bound} walked) AS numbered WHERE hit OR {last} LIMIT {limit}) AS page")
+        parts.append(f"{bound} walked) AS numbered WHERE hit OR {last}{kept} LIMIT {limit}) AS page")
         return composed(*parts, texts=[*found.texts, *plans[0].texts])
 
 

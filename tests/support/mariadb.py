@@ -9,6 +9,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pymysql
 
@@ -53,6 +54,27 @@ def unprivileged() -> dict[str, Any]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
+class Connection(pymysql.Connection):
+    """A connection that tests use like those of the other engines."""
+
+    def execute(self, statement: str) -> Any:
+        cursor = self.cursor()
+        cursor.execute(statement)
+        return cursor
+
+
+def connected(url: str) -> Connection:
+    """Return a connection, with a transaction of its own, to what a DATABASE_URL names."""
+    parts = urlsplit(url)
+    return Connection(
+        user=parts.username,
+        host=parts.hostname,
+        port=parts.port,
+        database=parts.path.lstrip("/"),
+        collation="utf8mb4_bin",
+    )
+
+
 class MariaDB:
     """One server whose user `populace` may do everything from this machine without a password."""
 
@@ -65,7 +87,13 @@ class MariaDB:
             os.chown(self.folder, self._as["user"], self._as["group"])
         self.port = free_port()
         self.settings = SETTINGS | settings
-        self._run("mariadb-install-db", "--no-defaults", f"--datadir={self.folder / 'data'}", "--skip-test-db", "--auth-root-authentication-method=normal")
+        self._run(
+            "mariadb-install-db",
+            "--no-defaults",
+            f"--datadir={self.folder / 'data'}",
+            "--skip-test-db",
+            "--auth-root-authentication-method=normal",
+        )
         self.start()
         self._ask(
             f"CREATE USER '{OWNER}'@'127.0.0.1'",

@@ -186,6 +186,22 @@ def read(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> PGr
         return execute(connection, text, args)
 
 
+def fetched(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    """Return the rows of a reading statement where Django's cursor sends it; a connection that was closed: as `read`."""
+    connection.health_check_done = True  # a round trip in every request
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(text, args)
+            return cursor.fetchall()
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block or getattr(connection.connection, "open", True):
+            raise
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute(text, args)
+            return cursor.fetchall()
+
+
 def printer(expression: Any) -> Callable[[Any], bytes]:
     """Return how a selected value is printed on engines that know neither booleans nor UUIDs."""
     try:
@@ -298,12 +314,10 @@ class Compiled:
             value, columns = result.get_value, range(result.nfields)
             others = columns[repeated:]
             return [tuple([value(row, at) for at in (others if row else columns)]) for row in range(result.ntuples)]
-        with connection.cursor() as cursor:
-            cursor.execute(plan.text, args)
-            rows = [
-                tuple(None if value is None else text(value) for text, value in zip(plan.texts, row, strict=True))
-                for row in cursor.fetchall()
-            ]
+        rows = [
+            tuple(None if value is None else text(value) for text, value in zip(plan.texts, row, strict=True))
+            for row in fetched(connection, plan.text, args)
+        ]
         return [*rows[:1], *(row[repeated:] for row in rows[1:])]
 
     def one(self, **values: Any) -> bytes | None:

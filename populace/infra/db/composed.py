@@ -37,6 +37,16 @@ def late(number: int, connection: BaseDatabaseWrapper) -> str:
     return str(number) if connection.vendor == "mysql" else f"(SELECT {number})"
 
 
+def seen(order: str, connection: BaseDatabaseWrapper) -> tuple[str, str]:
+    """Return the column `seen` that counts the rows of an ordered subquery, and what keeps its order behind that.
+
+    MariaDB forgets the order of a subquery: there `order`, of names of its columns, is said anew, which sorts.
+    """
+    if connection.vendor == "mysql":
+        return f"ROW_NUMBER() OVER (ORDER BY {order}) AS seen", " ORDER BY seen"
+    return "ROW_NUMBER() OVER () AS seen", ""
+
+
 class Beside(Compiled):
     """The row of `first` beside each row of `then`, in the order of `then`: one statement for both.
 

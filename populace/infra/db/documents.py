@@ -64,7 +64,7 @@ SHAPES = {
     "words": Shape(
         "TO_JSON(STRING_TO_ARRAY({0}, ' '))",
         "JSON('[\"' || REPLACE({0}, ' ', '\",\"') || '\"]')",
-        "CONCAT('[\"', REPLACE({0}, ' ', '\",\"'), '\"]')",
+        "CONCAT('[\"', REPLACE({0}, ' ', '\",\"'), '\"]') COLLATE utf8mb4_bin",  # as what JSON_QUOTE returns
     ),
     "object": Shape("CONCAT({0})", "JSON_OBJECT({0})", "CONCAT({0})"),
 }

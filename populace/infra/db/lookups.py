@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Q
+from django.db.models import BooleanField, ExpressionWrapper, F, Q
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, LessThan, LessThanOrEqual
 from django.db.models.sql.where import AND, OR, WhereNode
 
 from populace.infra.db.compiled import Param, bare_type
+from populace.infra.db.mariadb.partial import holds
 
 LAST = "\U0010ffff"  # no character is greater, in code points as in UTF-8 bytes
 
@@ -62,6 +63,18 @@ class Led(Exact):
         right, right_params = self.process_rhs(compiler, connection)
         kind = bare_type(self.lhs.output_field, connection)
         return f"{left} = ANY(ARRAY[{right}::{kind}])", [*left_params, *right_params]
+
+
+class OfIndex(ExpressionWrapper):
+    """The condition of an index that holds some rows only, for which each engine looks into that index."""
+
+    def __init__(self, index: str, **condition: Any) -> None:
+        super().__init__(Q(**condition), BooleanField())
+        self.index = index
+
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        """Compile to the column that stands for the condition there."""
+        return holds(self.index, compiler), ()
 
 
 def prefix_bounds(prefix: str) -> tuple[str, str]:

@@ -1,11 +1,13 @@
 """Transactions that see, or change, the whole database: for an operator's commands, never for a request."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.models import Model
+
+from populace.infra.db.mariadb.limits import limits
 
 STATEMENT_MS = 600_000  # as long as it takes to count the rows of a large table
 IDLE_MS = 600_000  # between two statements, while a slow disk takes what was read
@@ -15,7 +17,7 @@ IDLE_MS = 600_000  # between two statements, while a slow disk takes what was re
 def snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     """Let the block read one moment of the database, whatever is committed meanwhile; nobody waits for it.
 
-    On PostgreSQL the block can write nothing. Must not stand inside another transaction.
+    But on SQLite the block can write nothing. Must not stand inside another transaction.
     """
     connection = connections[using]
     connection.ensure_connection()
@@ -23,11 +25,11 @@ def snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     if connection.vendor == "sqlite":
         connection.transaction_mode = "DEFERRED"  # type: ignore[attr-defined]  # the usual one is that of writers
     try:
-        with transaction.atomic(using, durable=True):
-            if connection.vendor == "postgresql":
+        with _time(using), transaction.atomic(using, durable=True):
+            if connection.vendor != "sqlite":
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                    _allow_time(using)
+                _allow_time(using)
             yield
     finally:
         if connection.vendor == "sqlite":
@@ -41,8 +43,14 @@ def filling(*models: type[Model], using: str = DEFAULT_DB_ALIAS) -> Iterator[Non
     Others may read them as they were. Waits for whoever writes at most as long as a request would.
     """
     connection = connections[using]
-    with transaction.atomic(using, durable=True), _unprepared(using):
-        if connection.vendor == "postgresql":  # SQLite has one writer at a time in any case
+    with _time(using), transaction.atomic(using, durable=True), _unprepared(using):
+        if connection.vendor == "mysql":
+            with connection.cursor() as cursor:
+                # To lock a table would end the transaction. This locks each row and the gaps between, also of none.
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+                for model in models:
+                    cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(model._meta.db_table)} FOR UPDATE")
+        elif connection.vendor == "postgresql":  # SQLite has one writer at a time in any case
             tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in models)
             with connection.cursor() as cursor:
                 cursor.execute(f"LOCK TABLE {tables} IN EXCLUSIVE MODE")
@@ -67,7 +75,16 @@ def _unprepared(using: str) -> Iterator[None]:
         driver.prepare_threshold = threshold
 
 
+def _time(using: str) -> AbstractContextManager[None]:
+    """Hold a transaction that may take its time; on PostgreSQL it says so itself."""
+    if connections[using].vendor != "mysql":
+        return nullcontext()
+    return limits(connections[using], statement_s=STATEMENT_MS // 1000, idle_s=IDLE_MS // 1000)
+
+
 def _allow_time(using: str) -> None:
+    if connections[using].vendor != "postgresql":
+        return
     with connections[using].cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = {STATEMENT_MS}")
         cursor.execute(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}")

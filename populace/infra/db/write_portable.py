@@ -23,7 +23,6 @@ from populace.infra.db.write_terms import (
     removed_by,
 )
 
-
 TRIES = 4  # a deadlock, then at most three times more (design section 3)
 
 

@@ -9,11 +9,13 @@ from uuid import UUID
 
 import pymysql
 from django.core.exceptions import ImproperlyConfigured
+from pymysql.cursors import SSCursor
 
 pymysql.install_as_MySQLdb()  # before Django's module, which imports MySQLdb (docs/decisions/0007)
 
 from django.db.backends.mysql import base  # noqa: E402
 
+from populace.infra.db.mariadb.features import DatabaseFeatures  # noqa: E402
 from populace.infra.db.mariadb.operations import DatabaseOperations  # noqa: E402
 from populace.infra.db.mariadb.schema import DatabaseSchemaEditor  # noqa: E402
 
@@ -24,6 +26,7 @@ def _uuid(value: UUID, mapping: Any = None) -> str:
 
 class DatabaseWrapper(base.DatabaseWrapper):
     SchemaEditorClass = DatabaseSchemaEditor
+    features_class = DatabaseFeatures
     ops_class = DatabaseOperations
 
     def get_connection_params(self) -> dict[str, Any]:
@@ -36,6 +39,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if not self.mysql_is_mariadb:
             raise ImproperlyConfigured("DATABASE_URL: mysql:// is for MariaDB 10.11 and later, and this is MySQL")
         super().init_connection_state()
+
+    def create_cursor(self, name: Any = None) -> Any:
+        """Return a cursor; one with a name leaves the rows with the server until they are asked for."""
+        if name is None:
+            return super().create_cursor()
+        return base.CursorWrapper(self.connection.cursor(SSCursor))
+
+    def chunked_cursor(self) -> Any:
+        """Return the cursor of `iterator()`. Until its last row is read, the connection takes no other statement."""
+        return self._cursor(name="chunked")
 
     def is_usable(self) -> bool:
         """Tell whether the connection lives. PyMySQL would connect anew, at the server's own isolation level."""

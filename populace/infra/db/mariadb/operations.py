@@ -21,3 +21,8 @@ class DatabaseOperations(MySQLOperations):
             return f"ON DUPLICATE KEY UPDATE {column} = {column}"
         suffix: str = super().on_conflict_suffix_sql(fields, on_conflict, update_fields, unique_fields)
         return suffix
+
+    def for_update_sql(self, *args: Any, no_key: bool = False, **kwargs: Any) -> str:
+        """Return the clause that locks rows; MariaDB has one strength."""
+        clause: str = super().for_update_sql(*args, **kwargs)
+        return clause

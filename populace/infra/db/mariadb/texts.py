@@ -7,9 +7,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField, UUIDField
 
 
-def written_out(
-    sql: str, args: Sequence[Any], kept: type, connection: BaseDatabaseWrapper
-) -> tuple[str, list[Any]]:
+def written_out(sql: str, args: Sequence[Any], kept: type, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
     """Return the ORM's `sql` with its constants written out, and the arguments of the type `kept`, which stay.
 
     PyMySQL writes all of them out in every request, and a document has dozens.
