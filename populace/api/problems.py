@@ -20,7 +20,7 @@ from populace.api.kinds import KINDS
 from populace.credentials.errors import ExceedsToken, TokenNotFound
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
-from populace.infra.db.mariadb.errors import DEADLOCK, LOCK_TIMEOUT, STATEMENT_TIMEOUT
+from populace.infra.db.mariadb.errors import DEADLOCK, LOCK_TIMEOUT, STATEMENT_TIMEOUT, is_away, number_of
 from populace.infra.telemetry.logs import trace_of
 from populace.infra.telemetry.metrics import DB_ERRORS
 from populace.users.errors import (
@@ -235,9 +235,6 @@ def _(error: HashingBusy) -> Problem:
     return Problem("overloaded", headers={"Retry-After": str(error.retry_after_s)})
 
 
-MARIADB_BUSY = {(code,) for code in (STATEMENT_TIMEOUT, LOCK_TIMEOUT, DEADLOCK)}
-
-
 @problem_of.register(OperationalError)
 @problem_of.register(InterfaceError)
 def _(error: Exception) -> Problem:
@@ -246,12 +243,19 @@ def _(error: Exception) -> Problem:
     sqlite_code = (
         getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
     )  # the rest says where (sqlite.org/rescode.html)
+    if number := number_of(error):
+        return _of_mariadb(number)
     # Timeout, lock timeout, serialization failure, deadlock.
-    if error.args[:1] in MARIADB_BUSY:
-        return Problem("overloaded", headers={"Retry-After": "1"})
     if state in ("57014", "55P03", "40001", "40P01") or sqlite_code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Problem("overloaded", headers={"Retry-After": "1"})
     return Problem("unavailable", headers={"Retry-After": "1"})
+
+
+def _of_mariadb(number: int) -> Problem:
+    """Return what the same is by MariaDB's number. Its driver calls every error operational that it does not know."""
+    if number in (STATEMENT_TIMEOUT, LOCK_TIMEOUT, DEADLOCK):
+        return Problem("overloaded", headers={"Retry-After": "1"})
+    return Problem("unavailable", headers={"Retry-After": "1"}) if is_away(number) else Problem("internal")
 
 
 def only_read(request: HttpRequest) -> HttpResponse | None:

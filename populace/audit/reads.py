@@ -77,8 +77,9 @@ class Sifted(Compiled):
         found, walk = super().compile(connection, None), self.walk.plan(connection)
         texts = [*found.texts, *(walk.texts[column] for column in (3, 2, 4) if walk.texts)]
         counted, kept = seen("at DESC, id DESC", connection)
-        head = f"SELECT * FROM (SELECT *, {counted} FROM ("
-        tail = f" LIMIT {late(EXAMINED, connection)}) AS walked) AS numbered WHERE hit OR seen = {EXAMINED}{kept} LIMIT {limit}"
+        head = f"SELECT * FROM (SELECT *, {counted} FROM ("  # noqa: S608 (our own words)
+        tail = f" LIMIT {late(EXAMINED, connection)}) AS walked) AS numbered"
+        tail += f" WHERE hit OR seen = {EXAMINED}{kept} LIMIT {limit}"
         shown = f") END, place, id, seen = {EXAMINED} FROM ({head}"
         return composed("SELECT CASE WHEN hit THEN (", found, shown, walk, tail, ") AS page", texts=texts)
 

@@ -146,7 +146,7 @@ class Search(Compiled):
         bound, last = f" LIMIT {late(self.examined, connection)}) AS", f"seen = {self.examined}"
         parts: list[str | Plan] = ["SELECT CASE WHEN hit THEN (", found, f") END, step, place, id, {last} FROM ("]
         counted, kept = seen(self.order, connection)
-        parts.append(f"SELECT * FROM (SELECT *, {counted} FROM (")
+        parts += ["SELECT * FROM (SELECT *, ", f"{counted} FROM ("]
         for number, plan in enumerate(plans):
             parts += [" UNION ALL " if number else "", "SELECT * FROM (", plan, f"{bound} walk{number}"]
         parts.append(f"{bound} walked) AS numbered WHERE hit OR {last}{kept} LIMIT {limit}) AS page")

@@ -36,7 +36,7 @@ def restart_on(installation, database):
 
 def test_a_backup_is_private_named_by_its_time_and_whole_when_it_has_its_name(backed_up):
     assert backed_up.backup.parent == backed_up.var / "backups"
-    assert re.fullmatch(r"populace-\d{8}T\d{6}Z\.(sqlite3|dump)", backed_up.backup.name)
+    assert re.fullmatch(r"populace-\d{8}T\d{6}Z\.(sqlite3|dump|sql)", backed_up.backup.name)
     assert stat.S_IMODE(backed_up.backup.stat().st_mode) == 0o600
     assert stat.S_IMODE(backed_up.backup.parent.stat().st_mode) == 0o700
     assert [path.name for path in backed_up.backup.parent.iterdir()] == [backed_up.backup.name]

@@ -99,7 +99,12 @@ def destroy(url: str) -> None:
         connection.execute("DROP TABLE credentials_apitoken")
     elif url.startswith("mysql"):
         connection = connected(url)
-        connection.execute(f"DROP DATABASE `{url.rpartition('/')[2].partition('?')[0]}`")
+        name = url.rpartition("/")[2].partition("?")[0]
+        here = connection.execute(f"SELECT id FROM information_schema.processlist WHERE db = '{name}'").fetchall()
+        for (id,) in here:
+            if id != connection.thread_id():
+                connection.execute(f"KILL {id}")
+        connection.execute(f"DROP DATABASE `{name}`")
     else:
         assert Session.postgresql
         connection = psycopg.connect(Session.postgresql.url("postgres"), autocommit=True)

@@ -187,19 +187,19 @@ def read(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> PGr
 
 
 def fetched(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
-    """Return the rows of a reading statement where Django's cursor sends it; a connection that was closed: as `read`."""
-    connection.health_check_done = True  # a round trip in every request
+    """Return the rows of a reading statement that Django's cursor sends; as `read` where the connection was closed."""
+    connection.health_check_done = True  # type: ignore[attr-defined]  # a round trip in every request
     try:
         with connection.cursor() as cursor:
             cursor.execute(text, args)
-            return cursor.fetchall()
+            return cursor.fetchall()  # type: ignore[no-any-return]
     except (OperationalError, InterfaceError):
         if connection.in_atomic_block or getattr(connection.connection, "open", True):
             raise
         connection.close()
         with connection.cursor() as cursor:
             cursor.execute(text, args)
-            return cursor.fetchall()
+            return cursor.fetchall()  # type: ignore[no-any-return]
 
 
 def printer(expression: Any) -> Callable[[Any], bytes]:

@@ -1,7 +1,7 @@
 """Conditions that one b-tree answers on every engine: where the next page begins, and what begins with a prefix."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, ExpressionWrapper, F, Q
@@ -65,7 +65,13 @@ class Led(Exact):
         return f"{left} = ANY(ARRAY[{right}::{kind}])", [*left_params, *right_params]
 
 
-class OfIndex(ExpressionWrapper):
+if TYPE_CHECKING:
+    _Wrapper = ExpressionWrapper[Q]  # takes parameters in the stubs only
+else:
+    _Wrapper = ExpressionWrapper
+
+
+class OfIndex(_Wrapper):
     """The condition of an index that holds some rows only, for which each engine looks into that index."""
 
     def __init__(self, index: str, **condition: Any) -> None:

@@ -1,7 +1,7 @@
 """Transactions that see, or change, the whole database: for an operator's commands, never for a request."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -25,11 +25,14 @@ def snapshot(using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     if connection.vendor == "sqlite":
         connection.transaction_mode = "DEFERRED"  # type: ignore[attr-defined]  # the usual one is that of writers
     try:
-        with _time(using), transaction.atomic(using, durable=True):
-            if connection.vendor != "sqlite":
+        with (
+            _on_mariadb(using, "ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+            transaction.atomic(using, durable=True),
+        ):
+            if connection.vendor == "postgresql":
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                _allow_time(using)
+                    _allow_time(using)
             yield
     finally:
         if connection.vendor == "sqlite":
@@ -43,13 +46,16 @@ def filling(*models: type[Model], using: str = DEFAULT_DB_ALIAS) -> Iterator[Non
     Others may read them as they were. Waits for whoever writes at most as long as a request would.
     """
     connection = connections[using]
-    with _time(using), transaction.atomic(using, durable=True), _unprepared(using):
+    with (
+        _on_mariadb(using, "ISOLATION LEVEL SERIALIZABLE"),
+        transaction.atomic(using, durable=True),
+        _unprepared(using),
+    ):
         if connection.vendor == "mysql":
             with connection.cursor() as cursor:
-                # To lock a table would end the transaction. This locks each row and the gaps between, also of none.
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
-                for model in models:
-                    cursor.execute(f"SELECT COUNT(*) FROM {connection.ops.quote_name(model._meta.db_table)} FOR UPDATE")
+                # To lock a table would end the transaction. This locks its rows and the gaps between, also of none.
+                for table in (connection.ops.quote_name(model._meta.db_table) for model in models):
+                    cursor.execute(f"SELECT COUNT(*) FROM {table} FOR UPDATE")  # noqa: S608
         elif connection.vendor == "postgresql":  # SQLite has one writer at a time in any case
             tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in models)
             with connection.cursor() as cursor:
@@ -75,11 +81,17 @@ def _unprepared(using: str) -> Iterator[None]:
         driver.prepare_threshold = threshold
 
 
-def _time(using: str) -> AbstractContextManager[None]:
-    """Hold a transaction that may take its time; on PostgreSQL it says so itself."""
-    if connections[using].vendor != "mysql":
-        return nullcontext()
-    return limits(connections[using], statement_s=STATEMENT_MS // 1000, idle_s=IDLE_MS // 1000)
+@contextmanager
+def _on_mariadb(using: str, mode: str) -> Iterator[None]:
+    """Hold one transaction that may take its time: what PostgreSQL is told inside it, MariaDB is told before."""
+    connection = connections[using]
+    if connection.vendor != "mysql" or connection.in_atomic_block:  # the block behind this will not join that one
+        yield
+        return
+    with limits(connection, statement_s=STATEMENT_MS // 1000, idle_s=IDLE_MS // 1000):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET TRANSACTION {mode}")
+        yield
 
 
 def _allow_time(using: str) -> None:

@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import AutoField, F, Model, Q
 
 from populace.infra.db.compiled import Compiled
-from populace.infra.db.mariadb.errors import DEADLOCK, UNIQUE_VIOLATION
+from populace.infra.db.mariadb.errors import DEADLOCK, UNIQUE_VIOLATION, number_of
 from populace.infra.db.write_terms import (
     Change,
     Duplicate,
@@ -46,7 +46,7 @@ def send(
         try:
             return once(connection, rows, change, remove, returning)
         except OperationalError as error:
-            if not left or error.args[:1] != (DEADLOCK,):
+            if not left or number_of(error) != DEADLOCK:
                 raise
             for row in rows:
                 if isinstance(row._meta.pk, AutoField):
@@ -106,6 +106,6 @@ def unique(model: type[Model]) -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        if error.args[:1] == (UNIQUE_VIOLATION,) or "UNIQUE constraint failed: " in str(error):
+        if number_of(error) == UNIQUE_VIOLATION or "UNIQUE constraint failed: " in str(error):
             raise Taken(model) from error
         raise

@@ -40,15 +40,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise ImproperlyConfigured("DATABASE_URL: mysql:// is for MariaDB 10.11 and later, and this is MySQL")
         super().init_connection_state()
 
-    def create_cursor(self, name: Any = None) -> Any:
-        """Return a cursor; one with a name leaves the rows with the server until they are asked for."""
-        if name is None:
-            return super().create_cursor()
-        return base.CursorWrapper(self.connection.cursor(SSCursor))
-
     def chunked_cursor(self) -> Any:
-        """Return the cursor of `iterator()`. Until its last row is read, the connection takes no other statement."""
-        return self._cursor(name="chunked")
+        """Return the cursor of `iterator()`, which leaves the rows with the server until they are asked for.
+
+        Until its last row is read, the connection takes no other statement.
+        """
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            cursor = base.CursorWrapper(self.connection.cursor(SSCursor))
+        return self._prepare_cursor(cursor)  # type: ignore[attr-defined]
 
     def is_usable(self) -> bool:
         """Tell whether the connection lives. PyMySQL would connect anew, at the server's own isolation level."""

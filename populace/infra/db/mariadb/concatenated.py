@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Func, Subquery, TextField
+from django.db.models import Func, Subquery, TextField
 
 
 def concatenated(subquery: Subquery, separator: str, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
@@ -12,8 +12,9 @@ def concatenated(subquery: Subquery, separator: str, compiler: Any, connection: 
     `separator` is SQL text. An order goes upwards, by columns.
     """
     inner = subquery.copy()
-    inner.query = query = subquery.query.clone()  # type: ignore[attr-defined]
-    order = [query.resolve_ref(ref.name if isinstance(ref, F) else ref) for ref in query.order_by]
+    query: Any = subquery.query.clone()
+    inner.query = query
+    order = [query.resolve_ref(getattr(ref, "name", ref)) for ref in query.order_by]
     query.clear_ordering(force=True)
     query.annotations["item"] = GroupConcat(query.annotations["item"], *order, separator=separator)
     return inner.as_sql(compiler, connection)

@@ -16,8 +16,8 @@ def add(model: type[Model], index: Index, schema_editor: BaseDatabaseSchemaEdito
     schema_editor.execute(
         f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {name} BOOLEAN AS ({condition}) VIRTUAL INVISIBLE", params=None
     )
-    fields = (model._meta.get_field(field).column for field in index.fields)  # type: ignore[union-attr]
-    columns = ", ".join([name, *(schema_editor.quote_name(column) for column in fields)])
+    fields: list[Any] = [model._meta.get_field(field) for field in index.fields]
+    columns = ", ".join([name, *(schema_editor.quote_name(field.column) for field in fields)])
     schema_editor.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({columns})", params=None)
 
 
@@ -30,5 +30,5 @@ def remove(model: type[Model], index: Index, schema_editor: BaseDatabaseSchemaEd
 
 def holds(index: str, compiler: Any) -> str:
     """Return the condition for the rows that such an index has."""
-    quote = compiler.quote_name_unless_alias
+    quote = compiler.quote_name
     return f"{quote(compiler.query.get_initial_alias())}.{quote(index)} = 1"

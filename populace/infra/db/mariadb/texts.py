@@ -32,4 +32,4 @@ def listed(column: Any, connection: BaseDatabaseWrapper) -> str:
     elif isinstance(column, CharField):  # it cuts silently: one more, and what was too long equals nothing
         collation = column.db_parameters(connection).get("collation")
         kind = f"varchar({(column.max_length or 0) + 1}){f' COLLATE {collation}' if collation else ''}"
-    return f"SELECT {value} FROM JSON_TABLE(%s, '$[*]' COLUMNS (value {kind} PATH '$')) AS listed"
+    return f"SELECT {value} FROM JSON_TABLE(%s, '$[*]' COLUMNS (value {kind} PATH '$')) AS listed"  # noqa: S608
