@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -58,6 +59,19 @@ def test_a_restored_dump_serves_the_people_it_was_made_of(backed_up):
     options = ["--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={database}"]
     restore = ["pg_restore", *options, str(backed_up.backup)]
     subprocess.run(restore, check=True, env=environment(), timeout=60)
+    restart_on(backed_up, database)
+    path, document = backed_up.kept
+    assert backed_up.http.get(path).json() == document
+    backed_up.populace("doctor")
+
+
+@pytest.mark.only_on("mariadb", "its client puts it back")
+def test_a_restored_script_serves_the_people_it_was_made_of(backed_up):
+    database = Session.server.create("restored")
+    host = urlsplit(database)
+    place = [f"--host={host.hostname}", f"--port={host.port}", f"--user={host.username}", "restored"]
+    with backed_up.backup.open() as script:
+        subprocess.run(["mariadb", "--no-defaults", *place], stdin=script, check=True, env=environment(), timeout=60)
     restart_on(backed_up, database)
     path, document = backed_up.kept
     assert backed_up.http.get(path).json() == document

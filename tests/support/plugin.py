@@ -65,13 +65,13 @@ def pytest_load_initial_conftests() -> Iterator[None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare our marker."""
-    config.addinivalue_line("markers", "only_on(engine, why): the test says nothing about the other engines")
+    config.addinivalue_line("markers", "only_on(engine, …, why): the test says nothing about the other engines")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
     """Leave out what is about another engine: it is not skipped, there is nothing it could say here."""
-    others = [item for item in items if (mark := item.get_closest_marker("only_on")) and mark.args[0] != ENGINE]
+    others = [item for item in items if (mark := item.get_closest_marker("only_on")) and ENGINE not in mark.args[:-1]]
     items[:] = [item for item in items if item not in others]
     config.hook.pytest_deselected(items=others)
     share_committed_rows(items)
