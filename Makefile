@@ -15,7 +15,7 @@ run: ## Start Populace on http://127.0.0.1:8000 with demo people (PORT=…, DEMO
 	@script/bootstrap run
 	@.venv/bin/populace up
 
-test: ## Run every test, servers included, on PostgreSQL and SQLite; say what was skipped and why
+test: ## Run every test, servers included, on PostgreSQL, SQLite and MariaDB; say what was skipped and why
 	@script/bootstrap dev
 	@script/services
 	@script/test

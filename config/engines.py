@@ -113,7 +113,66 @@ def postgresql(name: str, url: str) -> dict[str, Any]:
     }
 
 
-ENGINES = {"sqlite": sqlite, "postgres": postgresql, "postgresql": postgresql}
+# The same for MariaDB, in seconds. A statement that waits for a table's definition, or for a row, counts as waiting.
+MARIADB_S = {
+    "max_statement_time": 5,
+    "innodb_lock_wait_timeout": 2,
+    "lock_wait_timeout": 2,
+    "idle_transaction_timeout": 10,
+}
+MARIADB_SESSION = MARIADB_S | {
+    "sql_mode": "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+    "time_zone": "'+00:00'",
+    "group_concat_max_len": 1 << 24,  # bytes of one nested list in a document: what one answer of the server may have
+}
+MARIADB_OPTIONS = {"connect_timeout": int, "ssl_ca": str, "ssl_cert": str, "ssl_key": str, "ssl_verify_identity": bool}
+"""What a URL may say besides: seconds, and PyMySQL's words for TLS."""
+
+
+def mariadb(name: str, url: str) -> dict[str, Any]:
+    """Return settings of a MariaDB server: persistent connections, every wait bounded by the server and by us."""
+    parts = env.url(name, url)
+    if not parts.path.strip("/"):
+        fail(name, "names no database: mysql://USER:PASSWORD@HOST:PORT/NAME")
+    session = ", ".join(f"{setting} = {value}" for setting, value in MARIADB_SESSION.items())
+    return {
+        "ENGINE": "populace.infra.db.mariadb",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 3600,  # seconds: what a session has gathered on the server goes with it
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "isolation_level": "read committed",
+            "collation": "utf8mb4_bin",  # of constants: as of what JSON functions return
+            "init_command": f"SET SESSION {session}",
+            "connect_timeout": 5,
+            "read_timeout": 10,  # only where the server is silent: it ends a statement before that
+            "write_timeout": 10,
+        }
+        | _options(name, parts.query),
+        "TEST": {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_nopad_bin"},
+    }
+
+
+def _options(name: str, query: str) -> dict[str, Any]:
+    """Return what the query of a mysql:// URL says; anything that is not known is an error."""
+    options: dict[str, Any] = {}
+    for option, value in parse_qsl(query, keep_blank_values=True):
+        kind = MARIADB_OPTIONS.get(option)
+        if kind is None:
+            fail(name, f"knows no {option}; there are {', '.join(MARIADB_OPTIONS)}")
+        if kind is bool and value not in ("true", "false"):
+            fail(name, f"{option} must be true or false")
+        if kind is int and not (value.isascii() and value.isdigit() and 0 < int(value) <= 60):
+            fail(name, f"{option} must be a number of seconds, 1 to 60")
+        options[option] = value == "true" if kind is bool else kind(value)
+    return options
+
+
+ENGINES = {"mysql": mariadb, "sqlite": sqlite, "postgres": postgresql, "postgresql": postgresql}
 
 
 def database(name: str, url: str) -> dict[str, Any]:

@@ -84,7 +84,8 @@ USE_I18N = True
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["populace.logins.backends.PasswordBackend"]
 # auth.W004: uniqueness lives in Identifier. admin.E408 to E410: that middleware runs in console/browser.py.
-SILENCED_SYSTEM_CHECKS = ["auth.W004", "admin.E408", "admin.E409", "admin.E410"]
+# models.W037, mysql.W003: MariaDB has its own partial indexes (infra/db/mariadb/partial.py) and long unique texts.
+SILENCED_SYSTEM_CHECKS = ["auth.W004", "admin.E408", "admin.E409", "admin.E410", "models.W037", "mysql.W003"]
 PASSWORD_HASHERS = [  # the first makes ours, the others check what imports bring
     "populace.credentials.hashers.Argon2Hasher",
     "populace.credentials.fast_hashers.WrappedHasher",

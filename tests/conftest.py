@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def engine() -> str:
-    """The engine of this run: postgresql or sqlite."""
+    """The engine of this run: postgresql, mariadb or sqlite."""
     return ENGINE
 
 

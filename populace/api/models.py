@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from populace.infra.db.fields import DigestField
 from populace.infra.db.guarded import Guarded
 
 
@@ -13,8 +14,8 @@ class Receipt(Guarded):
 
     pk = models.CompositePrimaryKey("user_id", "key")
     user_id = models.UUIDField()
-    key = models.UUIDField()  # digest of the Idempotency-Key
-    fingerprint = models.UUIDField()  # digest of method, path and body
+    key = DigestField()  # digest of the Idempotency-Key
+    fingerprint = DigestField()  # digest of method, path and body
     status = models.SmallIntegerField()
     subject_id = models.UUIDField()  # who or what was made or changed
     result = models.TextField(default="", blank=True)  # the body, where no document tells it later: ids alone

@@ -20,6 +20,7 @@ from populace.credentials.errors import ExceedsToken, TokenNotFound
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
 from populace.infra.db.causes import Cause, cause_of
+from populace.infra.db.mariadb.errors import number_of
 from populace.infra.db.pool import PoolExhausted, is_lost
 from populace.infra.telemetry.logs import trace_of
 from populace.infra.telemetry.metrics import DB_ERRORS
@@ -256,7 +257,10 @@ BY_CAUSE = {
 @problem_of.register(InterfaceError)
 def _(error: OperationalError | InterfaceError) -> Problem:
     """The database is gone, or it ended a statement that took or waited too long (design section 4)."""
-    return Problem(BY_CAUSE[cause_of(error) or Cause.LOST])
+    cause = cause_of(error)
+    if cause is None and number_of(error):  # MariaDB's driver calls every error operational that it does not know
+        return Problem("internal")
+    return Problem(BY_CAUSE[cause or Cause.LOST])
 
 
 @problem_of.register

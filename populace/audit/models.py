@@ -4,6 +4,7 @@ from django.db import models
 
 from populace.infra.db.guarded import Guarded
 from populace.infra.db.ids import new_id
+from populace.infra.db.indexes import Walked
 
 
 class Event(Guarded):
@@ -25,8 +26,8 @@ class Event(Guarded):
 
     class Meta:
         indexes = [
-            models.Index(fields=["actor", "at"], name="event_actor"),
-            models.Index(fields=["action", "at"], name="event_action"),
+            Walked(fields=["actor", "at"], then=["id"], name="event_actor"),
+            Walked(fields=["action", "at"], then=["id"], name="event_action"),
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from populace.audit.documents import EventDocument
 from populace.audit.models import Event, Feed
 from populace.infra.db.compiled import Compiled, Param, Plan
-from populace.infra.db.composed import composed
+from populace.infra.db.composed import composed, late, seen
 from populace.infra.db.documents import Json, document
 from populace.infra.db.lookups import after
 
@@ -65,7 +65,7 @@ class Sifted(Compiled):
     """The statement for several filters: the first is walked, EXAMINED events at most, and the others let pass."""
 
     def __init__(self, walked: str, *others: str) -> None:
-        key = {name: RawSQL(f'"page"."{name}"', ()) for name in ("subject_id", "at", "id")}  # noqa: S611 (no input)
+        key = {name: RawSQL(f"page.{name}", ()) for name in ("subject_id", "at", "id")}  # noqa: S611 (no input)
         super().__init__(Event.objects.order_by().filter(**key).values_list(document(EventDocument)), limits=ROWS)
         fits = When(Q(**{WALKS[name]: param(name, WALKS[name]) for name in others}), then=Value(True))
         hit = Case(fits, default=Value(False), output_field=BooleanField())
@@ -76,8 +76,10 @@ class Sifted(Compiled):
         """Put both together. The bound is a subquery, or PostgreSQL would plan to sort that many rows."""
         found, walk = super().compile(connection, None), self.walk.plan(connection)
         texts = [*found.texts, *(walk.texts[column] for column in (3, 2, 4) if walk.texts)]
-        head = "SELECT * FROM (SELECT *, ROW_NUMBER() OVER () AS seen FROM ("
-        tail = f" LIMIT (SELECT {EXAMINED})) AS walked) AS numbered WHERE hit OR seen = {EXAMINED} LIMIT {limit}"
+        counted, kept = seen("at DESC, id DESC", connection)
+        head = f"SELECT * FROM (SELECT *, {counted} FROM ("  # noqa: S608 (our own words)
+        tail = f" LIMIT {late(EXAMINED, connection)}) AS walked) AS numbered"
+        tail += f" WHERE hit OR seen = {EXAMINED}{kept} LIMIT {limit}"
         shown = f") END, place, id, seen = {EXAMINED} FROM ({head}"
         return composed("SELECT CASE WHEN hit THEN (", found, shown, walk, tail, ") AS page", texts=texts)
 

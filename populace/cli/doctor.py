@@ -82,7 +82,7 @@ def _database() -> Finding:
             cursor.execute("SELECT 1")
     except Error as error:
         return Finding("database", False, first_line(error))
-    return Finding("database", True, connection.vendor)
+    return Finding("database", True, connection.display_name)
 
 
 def _schema() -> Finding:

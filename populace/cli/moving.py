@@ -67,7 +67,8 @@ def backup(
 ) -> None:
     """Copy the whole database, as of one moment, to a new file that only you can read, and print its path.
 
-    PostgreSQL: by pg_dump, for pg_restore. SQLite: a database. Keep POPULACE_SECRET_KEY as well, elsewhere.
+    PostgreSQL: by pg_dump, for pg_restore. MariaDB: by mariadb-dump. SQLite: a database. Keep POPULACE_SECRET_KEY as
+    well, elsewhere.
     """
     with directory(), _files():
         from django.conf import settings

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from populace.credentials.actions import wrap_password
 from populace.credentials.errors import HashTooCostly, HashUnknown
 from populace.credentials.hashing import HashingBusy, sealed
+from populace.infra.db.lookups import OfIndex
 from populace.infra.tasks.models import TaskRow
 from populace.users.models import BARE, User
 
@@ -59,7 +60,8 @@ def look_for_digests() -> bool:
 
 def digests(behind: UUID = NOBODY, limit: int = ROWS) -> list[tuple[UUID, str]]:
     """Return (person, bare digest) of the next people behind this id, by an index that holds nobody else."""
-    found = User.objects.filter(password__startswith=BARE, id__gt=behind).order_by("id")
+    bare = OfIndex("user_bare_password", password__startswith=BARE)
+    found = User.objects.filter(bare, id__gt=behind).order_by("id")
     return list(found.values_list("id", "password")[:limit])
 
 

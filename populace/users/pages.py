@@ -17,7 +17,7 @@ from django.db.models import F, OuterRef, Subquery
 from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.documents import Json, document
 from populace.infra.db.fields import FOREVER, NEVER
-from populace.infra.db.lookups import LAST, Led, after
+from populace.infra.db.lookups import LAST, Led, Same, after
 from populace.users.documents import UserDocument
 from populace.users.filters import Filters
 from populace.users.models import AttributeValue, User
@@ -54,9 +54,9 @@ def page(walk: Walk) -> Compiled:
     people = visible_to(Reader()).filter(
         after({column: param("place", column), "id": param("id")}, descending=walk.descending),
         *(Led(F(EQUAL[name]), param(name, EQUAL[name])) for name in walk.equal[:1]),
-        **{EQUAL[name]: param(name, EQUAL[name]) for name in walk.equal[1:]},
+        *(Same(F(EQUAL[name]), param(name, EQUAL[name])) for name in walk.equal[1:]),
     )
-    led = [EQUAL[name] for name in walk.equal[:1]]
+    led = [EQUAL[name] for name in walk.equal]
     place: Any = F(column)
     if walk.order in TIMES:
         people = people.filter(**{f"{column}__{'gte' if walk.descending else 'lte'}": param("far", column)})

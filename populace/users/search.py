@@ -19,7 +19,7 @@ from django.db.models import BooleanField, Case, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 
 from populace.infra.db.compiled import Compiled, Param, Plan
-from populace.infra.db.composed import composed
+from populace.infra.db.composed import composed, late, seen
 from populace.infra.db.documents import document
 from populace.infra.db.lookups import LAST, after, prefix_bounds, starts_with
 from populace.infra.db.parts_terms import has_letters
@@ -145,7 +145,8 @@ class Search(Compiled):
     def __init__(self, *, descending: bool, further: Sequence[Compiled] = (), examined: int = EXAMINED) -> None:
         """Make the statement; `further` steps, whose rows are as a walk's, come behind all walks."""
         self.examined = examined
-        found = User.objects.order_by().filter(pk=RawSQL('"page"."id"', ()))
+        self.order = ", ".join(f"{column}{' DESC' if descending else ''}" for column in ("step", "place", "id"))
+        found = User.objects.order_by().filter(pk=RawSQL("page.id", ()))
         super().__init__(found.values_list(document(UserDocument)), limits=ROWS)
         steps = range(len(SEARCHED))
         self.walks = [_step(step, descending) for step in (reversed(steps) if descending else steps)]
@@ -158,12 +159,13 @@ class Search(Compiled):
         PostgreSQL would rather sort the whole range, and then throw away all but a page.
         """
         found, plans = super().compile(connection, None), [step.plan(connection) for step in self.steps]
-        bound, last = f" LIMIT (SELECT {self.examined})) AS", f"seen = {self.examined}"
+        bound, last = f" LIMIT {late(self.examined, connection)}) AS", f"seen = {self.examined}"
         parts: list[str | Plan] = ["SELECT CASE WHEN hit THEN (", found, f") END, step, place, id, {last} FROM ("]
-        parts.append("SELECT * FROM (SELECT *, ROW_NUMBER() OVER () AS seen FROM (")
+        counted, kept = seen(self.order, connection)
+        parts += ["SELECT * FROM (SELECT *, ", f"{counted} FROM ("]
         for number, plan in enumerate(plans):
             parts += [" UNION ALL " if number else "", "SELECT * FROM (", plan, f"{bound} walk{number}"]
-        parts.append(f"{bound} walked) AS numbered WHERE hit OR {last} LIMIT {limit}) AS page")
+        parts.append(f"{bound} walked) AS numbered WHERE hit OR {last}{kept} LIMIT {limit}) AS page")
         return composed(*parts, texts=[*found.texts, *self.walks[0].plan(connection).texts])
 
 

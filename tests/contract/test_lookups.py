@@ -50,14 +50,15 @@ def test_the_form_for_mariadb_means_the_same(people, descending, engine):
     assert " OR " in str(User.objects.filter(behind(people[0])).query)
 
 
-def test_a_compiled_page_is_one_statement_with_a_row_comparison(people):
+def test_a_compiled_page_is_one_statement_with_the_engines_comparison(people):
     columns = {name: Param(name, User._meta.get_field(name)) for name in ("last_name_normal", "id")}
     rows = User.objects.filter(after(columns, descending=False)).order_by(*columns).values_list("id")
     page = Compiled(rows, limits=(5,))
     last = people[3]
     found = page.all(limit=5, last_name_normal=last.last_name_normal, id=last.id)
     assert found == [str(person.id).encode() for person in people[4:9]]
-    assert '("users_user"."last_name_normal", "users_user"."id") > (' in page.plan(connection, 5).text
+    row = " OR " if connection.vendor == "mysql" else '("users_user"."last_name_normal", "users_user"."id") > ('
+    assert row in page.plan(connection, 5).text
 
 
 @pytest.mark.parametrize("prefix", ["", "a", "a%", "a_", "a\\", "é", "🙂", "nobody", "\U0010fffd"])

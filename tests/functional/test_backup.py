@@ -6,6 +6,7 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -36,7 +37,7 @@ def restart_on(installation, database):
 
 def test_a_backup_is_private_named_by_its_time_and_whole_when_it_has_its_name(backed_up):
     assert backed_up.backup.parent == backed_up.var / "backups"
-    assert re.fullmatch(r"populace-\d{8}T\d{6}Z\.(sqlite3|dump)", backed_up.backup.name)
+    assert re.fullmatch(r"populace-\d{8}T\d{6}Z\.(sqlite3|dump|sql)", backed_up.backup.name)
     assert stat.S_IMODE(backed_up.backup.stat().st_mode) == 0o600
     assert stat.S_IMODE(backed_up.backup.parent.stat().st_mode) == 0o700
     assert [path.name for path in backed_up.backup.parent.iterdir()] == [backed_up.backup.name]
@@ -58,6 +59,19 @@ def test_a_restored_dump_serves_the_people_it_was_made_of(backed_up):
     options = ["--exit-on-error", "--no-owner", "--no-privileges", f"--dbname={database}"]
     restore = ["pg_restore", *options, str(backed_up.backup)]
     subprocess.run(restore, check=True, env=environment(), timeout=60)
+    restart_on(backed_up, database)
+    path, document = backed_up.kept
+    assert backed_up.http.get(path).json() == document
+    backed_up.populace("doctor")
+
+
+@pytest.mark.only_on("mariadb", "its client puts it back")
+def test_a_restored_script_serves_the_people_it_was_made_of(backed_up):
+    database = Session.server.create("restored")
+    host = urlsplit(database)
+    place = [f"--host={host.hostname}", f"--port={host.port}", f"--user={host.username}", "restored"]
+    with backed_up.backup.open() as script:
+        subprocess.run(["mariadb", "--no-defaults", *place], stdin=script, check=True, env=environment(), timeout=60)
     restart_on(backed_up, database)
     path, document = backed_up.kept
     assert backed_up.http.get(path).json() == document

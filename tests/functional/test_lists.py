@@ -224,7 +224,8 @@ def test_fields_are_cut_out_as_they_are_written(client, make_user):
 @pytest.mark.parametrize("kind", ["estimate", "capped", "exact"])
 def test_a_count_comes_with_its_kind(client, people, group, kind, monkeypatch):
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        if connection.vendor != "mysql":  # has no statement for all tables, and no estimate
+            cursor.execute("ANALYZE")
     monkeypatch.setattr("populace.users.statistics._kept", {})
     monkeypatch.setattr("populace.users.counts._remembered", {})
     everybody = User._base_manager.count()

@@ -16,6 +16,7 @@ import pytest
 
 from populace.cli import demo
 from populace.cli.supervisor import Child
+from tests.support.mariadb import connected
 from tests.support.missing import missing
 from tests.support.plugin import Session
 from tests.support.ports import free_port
@@ -229,7 +230,11 @@ def test_a_signal_during_the_first_start_ends_it_in_one_line(tmp_path):
 @contextlib.contextmanager
 def no_writes(database: str) -> Iterator[None]:
     """Hold a lock that every write waits for."""
-    if Session.postgresql:
+    if database.startswith("mysql"):
+        with connected(database) as connection:
+            connection.execute("LOCK TABLES users_identifier READ")
+            yield
+    elif Session.postgresql:
         with psycopg.connect(database) as connection:
             connection.execute("LOCK TABLE users_identifier IN ACCESS EXCLUSIVE MODE")
             yield

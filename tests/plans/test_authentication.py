@@ -17,7 +17,7 @@ from populace.infra.db.ids import new_id
 from populace.infra.db.lookups import LAST
 from populace.users.api import UserView
 from populace.users.models import User
-from tests.support.plans import explain
+from tests.support.plans import analyze, explain
 
 PEOPLE, GROUPS = 3000, 600  # enough that reading a whole table costs more than its index
 
@@ -43,8 +43,7 @@ def people(db):
     RoleAssignment._base_manager.bulk_create([RoleAssignment(user_id=id, role=roles[1]) for id in ids])
     pairs = [(id, number) for n, id in enumerate(ids) for number in {9, n % GROUPS}]
     Membership._base_manager.bulk_create(Membership(user_id=id, group=groups[k], since=now) for id, k in pairs)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    analyze(connection)
     return ids
 
 

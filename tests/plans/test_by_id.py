@@ -8,7 +8,7 @@ from populace.groups.models import Group, Membership
 from populace.infra.db.ids import new_id
 from populace.users.models import Identifier, User
 from populace.users.reads import IDENTIFIER, USER
-from tests.support.plans import explain
+from tests.support.plans import analyze, explain
 
 PEOPLE = 3000  # enough that reading a whole table costs more than its index
 
@@ -23,8 +23,7 @@ def people(db):
     groups = Group._base_manager.bulk_create([Group(name=f"g{n}", name_normal=f"g{n}") for n in range(2)])
     now = timezone.now()
     Membership._base_manager.bulk_create([Membership(user_id=id, group=g, since=now) for id in ids for g in groups])
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    analyze(connection)
     return ids
 
 

@@ -13,7 +13,7 @@ from populace.console.keyset import position_of
 from populace.credentials.hashing import hash_password
 from populace.groups.models import Group, Membership
 from populace.users.models import User
-from tests.support.plans import explain_sql, sorts_all
+from tests.support.plans import analyze, explain_sql, sorts_all
 
 pytestmark = pytest.mark.django_db
 
@@ -63,8 +63,7 @@ def filled(make_user, give_role):
     (group,) = Group._base_manager.bulk_create([Group(name="All", name_normal="all")])
     members = [Membership(user_id=user.pk, group=group, since=SINCE) for user in people]
     Membership._base_manager.bulk_create(members, batch_size=500)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    analyze(connection)
     return people, events, group
 
 

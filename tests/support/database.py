@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 
+from tests.support.mariadb import connected
 from tests.support.plugin import Session
 
 GONE, BROKEN = "email:gone@example.com", "email:broken@example.com"
@@ -27,6 +28,12 @@ CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER refuse BEFORE INSERT ON users_identifier FOR EACH ROW EXECUTE FUNCTION refuse();
 """
+MARIADB = """
+CREATE TRIGGER refuse BEFORE INSERT ON users_identifier FOR EACH ROW BEGIN
+  IF NEW.`key` = '{gone}' THEN SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 1062, MESSAGE_TEXT = 'Duplicate entry'; END IF;
+  IF NEW.`key` = '{broken}' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the disk is on fire'; END IF;
+END
+"""
 
 
 def _file(url: str) -> sqlite3.Connection:
@@ -41,6 +48,9 @@ def refuse_addresses(url: str) -> None:
     if url.startswith("sqlite"):
         connection: Any = _file(url)
         connection.executescript(SQLITE.format(gone=GONE, broken=BROKEN))
+    elif url.startswith("mysql"):
+        connection = connected(url)
+        connection.execute(MARIADB.format(gone=GONE, broken=BROKEN))
     else:
         connection = psycopg.connect(url, autocommit=True)
         connection.execute(POSTGRESQL.format(gone=GONE, broken=BROKEN, slow=SLOW, full=FULL))
@@ -53,6 +63,9 @@ def no_writes(url: str) -> Iterator[None]:
     if url.startswith("sqlite"):
         connection: Any = _file(url)
         connection.execute("BEGIN IMMEDIATE")
+    elif url.startswith("mysql"):
+        connection = connected(url)
+        connection.execute("LOCK TABLES users_identifier READ")
     else:
         connection = psycopg.connect(url)
         connection.execute("LOCK TABLE users_identifier IN EXCLUSIVE MODE")
@@ -70,6 +83,11 @@ def fill_group(url: str, group: str, size: int) -> None:
         numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {size}) "
         rows = "SELECT '{group}', printf('%032x', i), CURRENT_TIMESTAMP FROM n"
         group = group.replace("-", "")
+    elif url.startswith("mysql"):
+        connection = connected(url)
+        connection.execute("SET foreign_key_checks = 0")
+        numbers = ""
+        rows = "SELECT '{group}', lpad(hex(seq), 32, '0'), now() FROM seq_1_to_{size}"
     else:
         connection = psycopg.connect(url)
         connection.execute("SET session_replication_role = replica")  # no foreign keys
@@ -85,6 +103,14 @@ def destroy(url: str) -> None:
     if url.startswith("sqlite"):
         connection: Any = _file(url)
         connection.execute("DROP TABLE credentials_apitoken")
+    elif url.startswith("mysql"):
+        connection = connected(url)
+        name = url.rpartition("/")[2].partition("?")[0]
+        here = connection.execute(f"SELECT id FROM information_schema.processlist WHERE db = '{name}'").fetchall()
+        for (id,) in here:
+            if id != connection.thread_id():
+                connection.execute(f"KILL {id}")
+        connection.execute(f"DROP DATABASE `{name}`")
     else:
         assert Session.postgresql
         connection = psycopg.connect(Session.postgresql.url("postgres"), autocommit=True)

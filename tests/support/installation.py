@@ -53,14 +53,14 @@ def prepared(env: dict[str, str]) -> tuple[str, str]:
 def blueprint() -> tuple[str, str]:
     """Prepare, once a session, the database that installations copy: three starts of Python less for each test."""
     file = f"sqlite:///{Session.var / BLUEPRINT}"
-    database = Session.postgresql.create(BLUEPRINT) if Session.postgresql else file
+    database = Session.server.create(BLUEPRINT) if Session.server else file
     return prepared(settings_of(Session.var, database, free_port()))
 
 
 def copied_database(var: Path) -> str:
     """Return the URL of a new copy of the blueprint."""
-    if Session.postgresql:
-        return Session.postgresql.create(f"installation{next(_numbers)}", template=BLUEPRINT)
+    if Session.server:
+        return Session.server.create(f"installation{next(_numbers)}", template=BLUEPRINT)
     shutil.copy(Session.var / BLUEPRINT, var / "populace.sqlite3")
     return f"sqlite:///{var / 'populace.sqlite3'}"
 

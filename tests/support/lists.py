@@ -7,7 +7,7 @@ from typing import Any
 
 from populace.users.lists import Listing, listing_of
 from populace.users.querysets import ATTRIBUTE, IDENTIFIERS, ORDERS, SERVED
-from tests.support.plans import Plan
+from tests.support.plans import ANY_TABLE, Plan
 
 INDEXES = {
     (): {
@@ -77,12 +77,16 @@ def check(plan: Plan, listing: Listing, shown: int, rows: int, *, generic: bool)
     # as good a way to them.
     spare = 0 if generic or constant(listing) != ("domain", "is_active") else rows // 10 + 2
     check_reads(plan, shown, (rows if spare else shown) + spare)
+    if ANY_TABLE in plan.read:
+        return  # MariaDB may take another index, where that leaves few
     assert spare or index_of(listing) in plan.indexes, plan.text
 
 
 def check_reads(plan: Plan, shown: int, allowed: int) -> None:
     """Fail unless a plan reads people by indexes, in order, and no more than `allowed` of them for `shown`."""
     assert not TABLES & plan.scanned, plan.text
+    # A person's row, their memberships and groups, each found and read on, and a table made of the page in between.
+    assert plan.read.get(ANY_TABLE, 0) <= 16 * allowed + 50, plan.text
     assert plan.sorted <= shown, plan.text
     # Beside the page: whether the token's owner is active. Only PostgreSQL tells what it read.
     assert plan.read.get("users_user", 0) <= allowed + 1, plan.text

@@ -31,20 +31,20 @@ def empty(var: Path, *, sqlite: bool = False) -> dict[str, str]:
     """Make a new migrated database, of the run's engine unless SQLite is asked for; returns an environment for it."""
     folder = var / f"target{next(_numbers)}"
     folder.mkdir()
-    return settings_of(folder, _copied(folder, _blueprint(sqlite or not Session.postgresql)), free_port())
+    return settings_of(folder, _copied(folder, _blueprint(sqlite or not Session.server)), free_port())
 
 
 @cache
 def _blueprint(sqlite: bool) -> str:
     """Migrate a database once, to make others of; returns its URL."""
-    url = f"sqlite:///{Session.var / EMPTY}" if sqlite else Session.postgresql.create(EMPTY)
+    url = f"sqlite:///{Session.var / EMPTY}" if sqlite else Session.server.create(EMPTY)
     run(settings_of(Session.var, url, free_port()), "migrate")
     return url
 
 
 def _copied(folder: Path, url: str) -> str:
     if not url.startswith("sqlite"):
-        return Session.postgresql.create(folder.name, template=EMPTY)
+        return Session.server.create(folder.name, template=EMPTY)
     shutil.copy(Session.var / EMPTY, folder / "populace.sqlite3")
     return f"sqlite:///{folder / 'populace.sqlite3'}"
 

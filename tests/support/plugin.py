@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.mariadb import MariaDB
 from tests.support.postgresql import NotThere, PostgreSQL
 
 ENGINE = os.environ.get("POPULACE_TEST_ENGINE", "postgresql")
-if ENGINE not in ("postgresql", "sqlite"):
-    raise pytest.UsageError(f"POPULACE_TEST_ENGINE={ENGINE}: must be postgresql or sqlite")
+SERVERS = {"postgresql": PostgreSQL, "mariadb": MariaDB}
+if ENGINE not in (*SERVERS, "sqlite"):
+    raise pytest.UsageError(f"POPULACE_TEST_ENGINE={ENGINE}: must be postgresql, mariadb or sqlite")
 
 # What settings begin with, `*_FILE` twins included.
 SETTINGS = ("POPULACE_", "DATABASE_", "CACHE_URL", "TASKS_URL", "SESSION_STORE", "EMAIL_URL", "PORT", "DEMO")
@@ -25,7 +27,8 @@ class Session:
     """What one run of the tests has for itself."""
 
     var: Path
-    postgresql: PostgreSQL | None = None
+    server: PostgreSQL | MariaDB | None = None  # None: SQLite needs none, or it is missing
+    postgresql: PostgreSQL | None = None  # the same, where it is PostgreSQL
     missing: str = ""  # why there is no server; "" where there is one
 
 
@@ -34,11 +37,15 @@ def database_url() -> str:
     if ENGINE == "sqlite":
         return f"sqlite:///{Session.var / 'populace.sqlite3'}"
     try:
-        Session.postgresql = PostgreSQL()
+        Session.server = SERVERS[ENGINE]()
     except NotThere as reason:
         Session.missing = str(reason)
-        return "postgres://populace@127.0.0.1:1/missing"
-    return Session.postgresql.url("populace") + "?pool_max=50"  # tests have more threads than a web process
+        return f"{'mysql' if ENGINE == 'mariadb' else 'postgres'}://populace@127.0.0.1:1/missing"
+    url = Session.server.url("populace")
+    if not isinstance(Session.server, PostgreSQL):
+        return url
+    Session.postgresql = Session.server
+    return url + "?pool_max=50"  # tests have more threads than a web process
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -60,13 +67,13 @@ def pytest_load_initial_conftests() -> Iterator[None]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare our marker."""
-    config.addinivalue_line("markers", "only_on(engine, why): the test says nothing about the other engines")
+    config.addinivalue_line("markers", "only_on(engine, …, why): the test says nothing about the other engines")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
     """Leave out what is about another engine: it is not skipped, there is nothing it could say here."""
-    others = [item for item in items if (mark := item.get_closest_marker("only_on")) and mark.args[0] != ENGINE]
+    others = [item for item in items if (mark := item.get_closest_marker("only_on")) and ENGINE not in mark.args[:-1]]
     items[:] = [item for item in items if item not in others]
     config.hook.pytest_deselected(items=others)
     share_committed_rows(items)
@@ -91,6 +98,6 @@ def pytest_report_header() -> str:
 
 def pytest_unconfigure() -> None:
     """Stop the server and remove the folder."""
-    if Session.postgresql:
-        Session.postgresql.stop()
+    if Session.server:
+        Session.server.stop()
     shutil.rmtree(Session.var, ignore_errors=True)

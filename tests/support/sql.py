@@ -6,22 +6,30 @@ from typing import Any
 
 import psycopg
 
+from tests.support.mariadb import connected
+
 
 def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
     """Return what a SELECT finds in the database that a DATABASE_URL names."""
     if url.startswith("sqlite:///"):
         connection: Any = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10)
+    elif url.startswith("mysql"):
+        connection = connected(url)
     else:
         connection = psycopg.connect(url)
     try:
-        return connection.execute(statement).fetchall()
+        return list(connection.execute(statement).fetchall())
     finally:
         connection.close()
 
 
 PASSED_OVER = {"audit_event", "audit_feed", "audit_counter", "django_migrations", "sqlite_sequence"}
 BUT_REFUSALS = {"audit_outbox": "WHERE action <> 'authz.denied'"}  # these are the log's
-LAST_USED = {"last_used_at", '"last_used_at"'}  # flushed every 30 s after a read, not changed by what was refused
+LAST_USED = {
+    "last_used_at",
+    '"last_used_at"',
+    "`last_used_at`",
+}  # flushed every 30 s after a read, not changed by what was refused
 
 
 def digest(url: str) -> dict[str, str]:
@@ -31,7 +39,7 @@ def digest(url: str) -> dict[str, str]:
 
 
 def _digest(url: str, table: str, columns: list[str]) -> str:
-    found = rows(url, f'SELECT {", ".join(columns)} FROM "{table}" {BUT_REFUSALS.get(table, "")}')
+    found = rows(url, f"SELECT {', '.join(columns)} FROM {table} {BUT_REFUSALS.get(table, '')}")
     return sha256(repr(sorted(map(repr, found))).encode()).hexdigest()
 
 
@@ -40,6 +48,11 @@ def _columns(url: str) -> dict[str, set[str]]:
         statement = (
             "SELECT m.name, '\"' || c.name || '\"', m.name FROM sqlite_master m, pragma_table_info(m.name) c"
             " WHERE m.type = 'table' AND m.sql NOT LIKE 'CREATE VIRTUAL %'"  # tables of its own hold what is in it
+        )
+    elif url.startswith("mysql"):
+        statement = (
+            "SELECT table_name, concat('`', column_name, '`'), table_name FROM information_schema.columns"
+            " WHERE table_schema = database()"
         )
     else:
         statement = (

@@ -14,7 +14,7 @@ from tests.support.processes import BIN, environment, start, stop, wait_until
 
 def empty_database(folder: Path, name: str) -> str:
     """Return the URL of an empty database on this run's engine."""
-    return Session.postgresql.create(name) if Session.postgresql else f"sqlite:///{folder / name}.sqlite3"
+    return Session.server.create(name) if Session.server else f"sqlite:///{folder / name}.sqlite3"
 
 
 class Supervised:

@@ -3,6 +3,7 @@
 from django.db import migrations, models
 
 import populace.infra.db.ids
+from populace.infra.db.indexes import Walked
 from populace.infra.db.operations import CreatePartitionedModel
 
 
@@ -69,8 +70,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 "indexes": [
-                    models.Index(fields=["actor", "at"], name="event_actor"),
-                    models.Index(fields=["action", "at"], name="event_action"),
+                    Walked(fields=["actor", "at"], then=["id"], name="event_actor"),
+                    Walked(fields=["action", "at"], then=["id"], name="event_action"),
                 ],
             },
         ),

@@ -26,11 +26,15 @@ def ship_roles(apps, schema_editor):
     using = schema_editor.connection.alias
     roles, groups, closure = (apps.get_model("groups", name) for name in ("Role", "Group", "GroupClosure"))
     roles._base_manager.using(using).bulk_create(
-        roles(id=uuid5(NAMESPACE_URL, f"populace:role:{name}"), name=name, permissions=permissions)
-        for name, permissions in SHIPPED.items()
+        (
+            roles(id=uuid5(NAMESPACE_URL, f"populace:role:{name}"), name=name, permissions=permissions)
+            for name, permissions in SHIPPED.items()
+        ),
+        ignore_conflicts=True,  # begun anew, where no transaction holds a whole migration (MariaDB)
     )
     ids = groups._base_manager.using(using).values_list("id", flat=True)
-    closure._base_manager.using(using).bulk_create(closure(group_id=id, ancestor_id=id, depth=0) for id in ids)
+    own = (closure(group_id=id, ancestor_id=id, depth=0) for id in ids)
+    closure._base_manager.using(using).bulk_create(own, ignore_conflicts=True)
 
 
 def link(to, related_name, *, indexed=False):

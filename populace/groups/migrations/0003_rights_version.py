@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 def make_row(apps, schema_editor):
     """Make the one row."""
-    apps.get_model("groups", "RightsVersion").objects.using(schema_editor.connection.alias).create(id=1)
+    apps.get_model("groups", "RightsVersion").objects.using(schema_editor.connection.alias).get_or_create(id=1)
 
 
 class Migration(migrations.Migration):

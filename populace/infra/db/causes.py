@@ -5,6 +5,8 @@ from enum import Enum, auto
 
 from django.db import Error, InterfaceError, OperationalError
 
+from populace.infra.db.mariadb import errors as mariadb
+
 
 class Cause(Enum):
     """What is behind an error of the database that is nobody's fault."""
@@ -29,6 +31,12 @@ CAUSES: dict[str | int, Cause] = {
     sqlite3.SQLITE_BUSY: Cause.LOCK_TIMEOUT,
     sqlite3.SQLITE_LOCKED: Cause.LOCK_TIMEOUT,
     sqlite3.SQLITE_FULL: Cause.STORAGE_FULL,
+    # MariaDB's begin at 1000, SQLite's end below.
+    mariadb.DEADLOCK: Cause.DEADLOCK,
+    mariadb.LOCK_TIMEOUT: Cause.LOCK_TIMEOUT,
+    mariadb.STATEMENT_TIMEOUT: Cause.QUERY_TIMEOUT,
+    mariadb.STORAGE_FULL: Cause.STORAGE_FULL,
+    **dict.fromkeys(mariadb.AWAY, Cause.LOST),
 }
 
 
@@ -41,6 +49,8 @@ def cause_of(error: Error) -> Cause | None:
 
 
 def _code(error: Error) -> str | int | None:
+    if number := mariadb.number_of(error):
+        return number
     told = error.__cause__
     if (code := getattr(told, "sqlite_errorcode", None)) is not None:
         return int(code) & 0xFF  # the rest says where

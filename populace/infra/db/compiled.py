@@ -37,6 +37,7 @@ from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
 from psycopg.sql import Literal
 
+from populace.infra.db.mariadb.texts import listed, written_out
 from populace.infra.db.wire import Connection
 
 type AnyField = Field[Any, Any]  # aliases of this kind are lazy: Django's own classes take no brackets
@@ -96,10 +97,14 @@ class ListParam(Param):
         """Compile to a set of rows made from a JSON array."""
         return "(SELECT value FROM JSON_EACH(%s))", (self,)
 
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        """Compile to a set of rows made from a JSON array, compared as the column is."""
+        return f"({listed(self.output_field, connection)})", (self,)
+
     def adapt(self, value: Collection[Any], connection: BaseDatabaseWrapper) -> Any:
         """Return an array, or where there is none the text of a JSON array."""
         values = [super(ListParam, self).adapt(one, connection) for one in value]
-        return values if connection.vendor == "postgresql" else json.dumps(values)
+        return values if connection.vendor == "postgresql" else json.dumps(values, default=str)
 
     native = adapt
 
@@ -214,6 +219,22 @@ def read(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> PGr
         return execute(connection, text, args)
 
 
+def fetched(connection: BaseDatabaseWrapper, text: str, args: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    """Return the rows of a reading statement that Django's cursor sends; as `read` where the connection was closed."""
+    connection.health_check_done = True  # type: ignore[attr-defined]  # a round trip in every request
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(text, args)
+            return cursor.fetchall()  # type: ignore[no-any-return]
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block or getattr(connection.connection, "open", True):
+            raise
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute(text, args)
+            return cursor.fetchall()  # type: ignore[no-any-return]
+
+
 def printer(expression: Any) -> Callable[[Any], bytes]:
     """Return how a selected value is printed on engines that know neither booleans nor UUIDs."""
     try:
@@ -294,6 +315,8 @@ class Compiled:
         sql, args = compiler.as_sql()
         if connection.vendor == "postgresql":
             return native_plan(sql, args, connection)
+        if connection.vendor == "mysql":
+            sql, args = written_out(sql, args, Param, connection)
         return Plan(sql, distinct(args), args, [printer(expression) for expression, *_ in compiler.select])
 
     def native(self, connection: BaseDatabaseWrapper, start: int = 1) -> str:
@@ -324,12 +347,10 @@ class Compiled:
             columns = [[value(number, at) for number in numbers] for at in range(repeated, result.nfields)]
             found = list(zip(*columns, strict=True))
             return [(*[value(0, at) for at in range(repeated)], *found[0]), *found[1:]] if repeated and found else found
-        with connection.cursor() as cursor:
-            cursor.execute(plan.text, args)
-            rows = [
-                tuple(None if value is None else text(value) for text, value in zip(plan.texts, row, strict=True))
-                for row in cursor.fetchall()
-            ]
+        rows = [
+            tuple(None if value is None else text(value) for text, value in zip(plan.texts, row, strict=True))
+            for row in fetched(connection, plan.text, args)
+        ]
         return [*rows[:1], *(row[repeated:] for row in rows[1:])]
 
     def one(self, **values: Any) -> bytes | None:

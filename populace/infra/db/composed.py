@@ -32,6 +32,21 @@ def composed(*parts: str | Plan, texts: Sequence[Callable[[Any], bytes]]) -> Pla
     return Plan(numbered(pieces, slots, 1), list(params.values()), args, texts, pieces, slots)
 
 
+def late(number: int, connection: BaseDatabaseWrapper) -> str:
+    """Return a bound for LIMIT that no plan is made for: a subquery, but where the engine takes none (MariaDB)."""
+    return str(number) if connection.vendor == "mysql" else f"(SELECT {number})"
+
+
+def seen(order: str, connection: BaseDatabaseWrapper) -> tuple[str, str]:
+    """Return the column `seen` that counts the rows of an ordered subquery, and what keeps its order behind that.
+
+    MariaDB forgets the order of a subquery: there `order`, of names of its columns, is said anew, which sorts.
+    """
+    if connection.vendor == "mysql":
+        return f"ROW_NUMBER() OVER (ORDER BY {order}) AS seen", " ORDER BY seen"
+    return "ROW_NUMBER() OVER () AS seen", ""
+
+
 class Beside(Compiled):
     """The row of `first` beside each row of `then`, in the order of `then`: one statement for both.
 
@@ -46,8 +61,9 @@ class Beside(Compiled):
     def compile(self, connection: BaseDatabaseWrapper, limit: int | None) -> Plan:
         """Join both. A left join without a condition has one plan, in which the rows keep their order."""
         first, then = self.first.plan(connection), self.then.plan(connection, limit)
-        # Materialized: else what `first` selects would be computed anew beside every row.
-        head, middle = "WITH deciding AS MATERIALIZED (", ") SELECT * FROM deciding LEFT JOIN ("
+        # Materialized: else what `first` selects would be computed anew beside every row. (MariaDB has no word for it.)
+        how = "" if connection.vendor == "mysql" else "MATERIALIZED "
+        head, middle = f"WITH deciding AS {how}(", ") SELECT * FROM deciding LEFT JOIN ("
         return composed(head, first, middle, then, ") AS beside ON TRUE", texts=[*first.texts, *then.texts])
 
     def both(self, width: int, values: dict[str, Any], limit: int | None) -> tuple[Row | None, list[Row]]:

@@ -5,11 +5,24 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F, Func, ManyToOneRel, Model, OuterRef, Subquery, TextField, Value
+from django.db.models import (
+    DecimalField,
+    F,
+    FloatField,
+    Func,
+    IntegerField,
+    ManyToOneRel,
+    Model,
+    OuterRef,
+    Subquery,
+    TextField,
+    Value,
+)
 from rest_framework import serializers as drf
 from rest_framework.settings import api_settings
 
 from populace.infra.db.compiled import Param
+from populace.infra.db.mariadb.concatenated import concatenated
 
 type AnyField = drf.Field[Any, Any, Any, Any]
 type AnySerializer = drf.Serializer[Any]
@@ -23,27 +36,40 @@ class Shape(NamedTuple):
 
     postgresql: str
     sqlite: str
+    mysql: str  # as Django calls MariaDB
 
 
 # SQLite has neither booleans, times, UUIDs nor JSON of its own: Django stores 0 and 1, text, 32 hex digits and text.
+# MariaDB has times and UUIDs; the rest is numbers and text there, too.
 SHAPES = {
-    "plain": Shape("{0}", "{0}"),
-    "boolean": Shape("{0}", "JSON(CASE {0} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)"),
+    "plain": Shape("{0}", "{0}", "{0}"),
+    "boolean": Shape(
+        "{0}",
+        "JSON(CASE {0} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END)",
+        "CASE {0} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END",
+    ),
     "datetime": Shape(
         "TO_CHAR({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
         "SUBSTR(REPLACE({0}, ' ', 'T') || '.000000', 1, 26) || 'Z'",  # whole seconds are stored without a fraction
+        "CONCAT(REPLACE({0}, ' ', 'T'), 'Z')",
     ),
-    "json": Shape("{0}", "JSON({0})"),
+    "json": Shape("{0}", "JSON({0})", "{0}"),
     "uuid": Shape(
-        "{0}", " || '-' || ".join(f"SUBSTR({{0}}, {a}, {n})" for a, n in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12)))
+        "{0}",
+        " || '-' || ".join(f"SUBSTR({{0}}, {a}, {n})" for a, n in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))),
+        "CAST({0} AS CHAR)",
     ),
-    "string": Shape("TO_JSON({0})", "JSON_QUOTE({0})"),  # text that stands by itself in an array
+    "string": Shape("TO_JSON({0})", "JSON_QUOTE({0})", "JSON_QUOTE({0})"),  # text that stands by itself in an array
     # Words with a blank between, none of which needs escaping, as an array.
-    "words": Shape("TO_JSON(STRING_TO_ARRAY({0}, ' '))", "JSON('[\"' || REPLACE({0}, ' ', '\",\"') || '\"]')"),
-    "object": Shape("CONCAT({0})", "JSON_OBJECT({0})"),
+    "words": Shape(
+        "TO_JSON(STRING_TO_ARRAY({0}, ' '))",
+        "JSON('[\"' || REPLACE({0}, ' ', '\",\"') || '\"]')",
+        "CONCAT('[\"', REPLACE({0}, ' ', '\",\"'), '\"]') COLLATE utf8mb4_bin",  # as what JSON_QUOTE returns
+    ),
+    "object": Shape("CONCAT({0})", "JSON_OBJECT({0})", "CONCAT({0})"),
 }
 JSON_ALREADY = {"json", "object", "string", "words"}
-"""Kinds that PostgreSQL prints as JSON; the others become JSON where they stand in an object."""
+"""Kinds that PostgreSQL and MariaDB print as JSON; the others become JSON where they stand in an object."""
 UNESCAPED = {"uuid", "datetime"}
 """Kinds whose text needs quotes and nothing else."""
 
@@ -77,7 +103,7 @@ class Json(Func):
         """Compile to the engine's shape; the value's parameters are repeated as often as the value."""
         shape: str = getattr(SHAPES[self.kind], connection.vendor)
         expressions = self.source_expressions
-        if self.kind == "object" and connection.vendor == "postgresql":
+        if self.kind == "object" and connection.vendor != "sqlite":
             expressions = pieces(expressions)
         compiled = [compiler.compile(expression) for expression in expressions]
         params = [param for _, own in compiled for param in own]
@@ -85,7 +111,7 @@ class Json(Func):
 
 
 class Printed(Func):
-    """A value of an object as JSON on PostgreSQL; the text `null` where it may be NULL and is."""
+    """A value of an object as JSON on PostgreSQL and MariaDB; the text `null` where it may be NULL and is."""
 
     output_field = TextField()
 
@@ -96,11 +122,26 @@ class Printed(Func):
         made = sql if value.kind in JSON_ALREADY else f"TO_JSON({sql})"
         return (made if value.certain else f"COALESCE(({made})::text, 'null')"), params
 
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:
+        """Compile to the text of the value: numbers and booleans are JSON as they are."""
+        value: Any = self.source_expressions[0]
+        sql, params = compiler.compile(value)
+        quoted = value.kind in UNESCAPED or (value.kind == "plain" and not is_number(value.source_expressions[0]))
+        made = f"JSON_QUOTE({sql})" if quoted else sql
+        return (made if value.certain else f"COALESCE({made}, 'null')"), params
+
+
+def is_number(expression: Any) -> bool:
+    """Tell whether a value is a number."""
+    column = expression.output_field
+    return isinstance(column, (IntegerField, FloatField, DecimalField))
+
 
 def pieces(pairs: Sequence[Any]) -> list[Any]:
     """Return the texts and values that an object of (name, value, name, value, …) is put together from.
 
-    PostgreSQL's own JSON_BUILD_OBJECT looks up how to print each value's type anew for every row.
+    PostgreSQL's own JSON_BUILD_OBJECT looks up how to print each value's type anew for every row; MariaDB's
+    JSON_OBJECT puts blanks between.
     """
     found: list[Any] = []
     before = "{"
@@ -125,6 +166,11 @@ class JsonArray(Subquery):
         """Compile to an aggregate over the ordered rows: ORDER BY inside an aggregate is younger than our SQLite."""
         template = "(SELECT JSON_GROUP_ARRAY(JSON(item)) FROM (%(subquery)s) AS items)"
         return self.as_sql(compiler, connection, template=template)
+
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Compile to an aggregate in the subquery itself."""
+        sql, params = concatenated(self, "','", compiler, connection)
+        return f"CONCAT('[', COALESCE({sql}, ''), ']')", params
 
 
 def document(serializer: type[AnySerializer], owner: Param | None = None) -> Json:

@@ -5,6 +5,8 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Subquery, TextField
 
+from populace.infra.db.mariadb.concatenated import concatenated
+
 
 class Joined(Subquery):
     """The column `item` of a queryset as one text with blanks between; NULL where no row has one.
@@ -24,3 +26,7 @@ class Joined(Subquery):
         return self.as_sql(
             compiler, connection, template="(SELECT GROUP_CONCAT(item, ' ') FROM (%(subquery)s) AS items)"
         )
+
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Compile to an aggregate in the subquery itself."""
+        return concatenated(self, "' '", compiler, connection)

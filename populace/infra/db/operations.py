@@ -10,6 +10,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations import CreateModel
 from django.db.migrations.state import ProjectState
 
+from populace.infra.db.mariadb import partial
 from populace.infra.db.wire import answering
 
 
@@ -87,6 +88,9 @@ class AddIndex(AddIndexConcurrently):
             there = schema_editor.connection.introspection.get_constraints(cursor, model._meta.db_table)
         if self.index.name in there:
             schema_editor.remove_index(model, self.index)
+        if self.index.condition and not schema_editor.connection.features.supports_partial_indexes:
+            partial.add(model, self.index, schema_editor)
+            return
         migrations.AddIndex.database_forwards(self, app_label, schema_editor, from_state, to_state)
 
     def database_backwards(
@@ -100,6 +104,9 @@ class AddIndex(AddIndexConcurrently):
         if schema_editor.connection.vendor == "postgresql":
             with _unlimited(schema_editor):
                 super().database_backwards(app_label, schema_editor, from_state, to_state)
+            return
+        if self.index.condition and not schema_editor.connection.features.supports_partial_indexes:
+            partial.remove(from_state.apps.get_model(app_label, self.model_name), self.index, schema_editor)
             return
         migrations.AddIndex.database_backwards(self, app_label, schema_editor, from_state, to_state)
 

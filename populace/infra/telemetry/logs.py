@@ -108,9 +108,12 @@ def trace_of(error: BaseException) -> list[str]:
     return lines
 
 
+DRIVERS = ("sqlite3.", "pymysql.")  # their messages repeat values
+
+
 def _named(error: BaseException) -> str:
     """Return the exception's name and its message, of a database's error only the SQLSTATE."""
     name = f"{type(error).__module__}.{type(error).__qualname__}"
-    if isinstance(error, DjangoDatabaseError) or hasattr(error, "sqlstate") or "sqlite3" in name:
+    if isinstance(error, DjangoDatabaseError) or hasattr(error, "sqlstate") or name.startswith(DRIVERS):
         return f"{name} {getattr(error, 'sqlstate', None) or ''}".strip()
     return f"{name}: {error}"

@@ -45,7 +45,7 @@ def once_behind(text: str, work):
 
     def wrapper(execute, sql, params, many, context):
         result = execute(sql, params, many, context)
-        if sql.startswith(text) and not done:
+        if sql.replace("`", '"').startswith(text) and not done:
             done.append(True)
             elsewhere(work)
         return result

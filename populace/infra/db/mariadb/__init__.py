@@ -1,0 +1,1 @@
+"""MariaDB as Django's database engine: settings name this package."""
