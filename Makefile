@@ -34,7 +34,7 @@ bench: ## Compare with a naive build and with bare psycopg: one table
 	@script/services bench
 	.venv/bin/python -m bench.run
 
-bench-full: ## Grow one database to ten million people and plot what requests take (SIZES=…): an hour, 40 GB of disk
+bench-full: ## Grow one database to ten million people and plot what requests take (SIZES=…); have 40 GB of disk free
 	@script/bootstrap dev
 	@script/services bench
 	.venv/bin/python -m bench.growth

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import psycopg
 
@@ -42,13 +43,17 @@ GROWN, FIRST = "populace", "first"
 
 @dataclass
 class Step:
-    """What was seen at one size; `samples` by case and server, `shown` by case: rows of an answer."""
+    """What was seen at one size; `samples` by case and server.
+
+    `shown` by case: rows of an answer. `faults` by case: why it has no samples.
+    """
 
     size: int
     loaded_s: float = 0
     disk: Mapping[str, int] = field(default_factory=dict)  # bytes by table and index, the largest first
     samples: dict[tuple[str, str], list[Sample]] = field(default_factory=dict)
     shown: dict[str, float] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
 
 
 def sizes() -> list[int]:
@@ -111,25 +116,15 @@ def disk(stage: Stage) -> dict[str, int]:
         return {str(name): int(size) for name, size in connection.execute(query)}
 
 
-def probe(stage: Stage, server: Server, growing: Growing, paths: Path) -> float | None:
-    """Return how many rows an answer shows (the median); None where the server does not serve this yet.
-
-    Raises BadAnswer where it does not and must, or shows nobody.
-    """
+def probe(stage: Stage, server: Server, growing: Growing, paths: Path) -> float:
+    """Return how many rows an answer shows (the median). Raises BadAnswer, also where one shows nobody."""
     shown = []
     for path in paths.read_text().splitlines()[:PROBES]:
-        try:
-            answer = ask(stage, server, growing.case, path)
-        except BadAnswer:
-            if growing.may_be_missing:
-                return None
-            raise
+        answer = ask(stage, server, growing.case, path)
         shown.append(len(answer.get("results", [answer])))
     if not min(shown):
-        if growing.may_be_missing and not max(shown):
-            return None
         raise BadAnswer(f"bench: {growing.name}: an empty answer")
-    return sorted(shown)[PROBES // 2] if len(shown) == PROBES else shown[0]
+    return median(shown)
 
 
 def measure(stage: Stage, step: Step, first: int, rounds: int, seconds: float) -> None:
@@ -137,22 +132,30 @@ def measure(stage: Stage, step: Step, first: int, rounds: int, seconds: float) -
     names = [GROWN] if step.size == first else [GROWN, FIRST]
     folders = {GROWN: stage.folder / str(step.size), FIRST: stage.folder / str(first)}
     with servers(stage, [(name, 1) for name in names]) as running:
-        served = []
         for growing in growth_cases.CASES:
-            shown = probe(stage, running[0], growing, folders[GROWN] / growing.file)
-            if shown is None:
-                say(f"{growing.name}: not served yet")
-            else:
-                step.shown[growing.name] = shown
-                served.append(growing)
+            with going_on(step, growing):
+                step.shown[growing.name] = probe(stage, running[0], growing, folders[GROWN] / growing.file)
         for turn in range(rounds + 1):
-            for growing in served:
-                for server in running if turn % 2 else reversed(running):
-                    paths = folders[server.name] / growing.file
-                    got = sample(stage, server, growing.case, paths, seconds if turn else 1, "", connections=1)
-                    if turn:
-                        step.samples.setdefault((growing.name, server.name), []).append(got)
+            for growing in growth_cases.CASES:
+                if growing.name in step.faults:
+                    continue
+                with going_on(step, growing):
+                    for server in running if turn % 2 else reversed(running):
+                        paths = folders[server.name] / growing.file
+                        got = sample(stage, server, growing.case, paths, seconds if turn else 1, "", connections=1)
+                        if turn:
+                            step.samples.setdefault((growing.name, server.name), []).append(got)
             say(f"{step.size:,} people: " + (f"round {turn} of {rounds} done" if turn else "warmed up"))
+
+
+@contextmanager
+def going_on(step: Step, growing: Growing) -> Iterator[None]:
+    """Leave a case out from its first bad answer on: what is left of a long run is worth having."""
+    try:
+        yield
+    except BadAnswer as bad:
+        fault = step.faults[growing.name] = "not served yet" if growing.may_be_missing else "FAILED"
+        say(f"{growing.name}: {fault}: {bad}")
 
 
 def main() -> None:

@@ -30,8 +30,8 @@ def own_of(step: "Step", case: str) -> list[Sample]:
 
 
 def line(step: "Step", case: str) -> list[str]:
-    if (case, "populace") not in step.samples:
-        return [case, f"{step.size:,}", "not served yet", *[""] * 5]
+    if case in step.faults:
+        return [case, f"{step.size:,}", step.faults[case], *[""] * 5]
     m = middle(step.samples[case, "populace"])
     times = spread(found) if (found := ratios(step, case)) else ""
     figures = [f"{m.p50_ms:.2f}", f"{m.p99_ms:.2f}", f"{m.server_us:,.0f}", f"{m.database_us:,.0f}"]
@@ -41,23 +41,22 @@ def line(step: "Step", case: str) -> list[str]:
 def verdict(growing: Growing, last: "Step") -> list[str]:
     """Return the lines about what a case has to reach at the last size."""
     name, size = growing.name, f"{last.size:,}"
-    samples = last.samples.get((name, "populace"))
-    if not samples:
-        goal = f", goal at most {growing.most_ms:g} ms: MISSED" if growing.most_ms else ""
-        return [f"- {name}: not served yet{goal}"]
+    samples = own_of(last, name)
+    if name in last.faults:
+        return [f"- {name}: {last.faults[name]}" + (": MISSED" if growing.most_ms or growing.most else "")]
     lines = []
     if found := ratios(last, name):
-        goal = (
-            f", goal at most {growing.most:g}: {'reached' if median(found) <= growing.most else 'MISSED'}"
-            if (growing.most)
-            else ""
-        )
+        goal = judged(found, growing.most)
         lines.append(f"- {name}: p50 at {size} by that of the first size {spread(found)}{goal}")
     if growing.most_ms:
         ms = [sample.p50_ms for sample in samples]
-        reached = "reached" if median(ms) <= growing.most_ms else "MISSED"
-        lines.append(f"- {name}: p50 at {size} {spread(ms)} ms, goal at most {growing.most_ms:g}: {reached}")
+        lines.append(f"- {name}: p50 at {size} {spread(ms)} ms{judged(ms, growing.most_ms)}")
     return lines
+
+
+def judged(values: list[float], most: float | None) -> str:
+    """Return whether the median reaches a goal; nothing without one."""
+    return "" if most is None else f", goal at most {most:g}: {'reached' if median(values) <= most else 'MISSED'}"
 
 
 def disk(steps: "Sequence[Step]") -> str:
@@ -107,7 +106,7 @@ def write(
         growing.name: [
             (step.size, middle(samples).p50_ms)
             for step in steps
-            if (samples := step.samples.get((growing.name, "populace")))
+            if growing.name not in step.faults and (samples := own_of(step, growing.name))
         ]
         for growing in CASES
     }
