@@ -4,8 +4,8 @@ Whoever has the longest word as a part is looked up in the index (parts.py); eve
 a part, too; whom the walks have shown is left out. The rest comes in the order of ids.
 
 A look-up finds at most EXAMINED people, in no order, and those are sorted. Where the index gathers all it could find
-before it gives the first (PostgreSQL), a part that statistics say more people have is not
-looked up: people are walked by their ids instead, which meets one of them soon.
+before it gives the first (PostgreSQL), statistics decide: of the word only its rare letters are looked up; and a part
+that many have, or none of whose letters are rare, is not: people are walked by their ids, which meets one of them soon.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from django.db.models import BooleanField, Case, Q, TextField, Value, When
 from populace.infra.db.compiled import Compiled, Param, Plan
 from populace.infra.db.composed import composed
 from populace.infra.db.parts import Contains, Holds
+from populace.infra.db.parts_terms import LETTERS, has_letters, is_ascii_letter
 from populace.users.models import User
 from populace.users.pages import FIRST_ID, LAST_ID, Key, param
 from populace.users.parts import PARTS, in_use
@@ -30,6 +31,9 @@ from populace.users.statistics import Column, statistics
 
 STEP = len(SEARCHED)
 """The number of this step: those before it are the columns'."""
+
+COMMON = 4
+"""So often three letters stand in the few hundred values that statistics show, if one person in a hundred has them."""
 
 OTHERS = range(1, WORDS_MAX)
 """The words but the one that is looked up."""
@@ -124,8 +128,29 @@ def _place_of(words: Sequence[Word], key: Key, descending: bool, connection: Bas
     found = PARTS.terms(connection, words[0])
     if not PARTS.eager(connection):
         return {f"id{STEP}": behind, **parts, **found}
-    common = any(found.values()) and _holders(words[0], connection) > EXAMINED
+    columns = statistics(connection)
+    texts = "\n".join(columns[name].texts for name in SEARCHED if name in columns)
+    spellings = dict.fromkeys(words[0])  # as a rule one
+    rare = [stretch for word in spellings if (stretch := rare_stretch(word, texts))]
+    if len(rare) == len(spellings):
+        found = PARTS.terms(connection, rare)
+    seen = not rare and any(word in texts for word in spellings)
+    common = any(found.values()) and (seen or _holders(words[0], columns) > EXAMINED)
     return {f"id{STEP}": behind, **parts, **(dict.fromkeys(found) if common else found), "common": common}
+
+
+def rare_stretch(word: str, texts: str) -> str:
+    """Return the longest stretch of a word none of whose threes is common in `texts`; "" where there is none.
+
+    To have common threes compared with each other is most of a look-up's work, and tells hardly anything.
+    """
+    best, begin = "", 0
+    for end in range(LETTERS, len(word) + 1):
+        if texts.count(word[end - LETTERS : end]) >= COMMON:
+            begin = end - LETTERS + 1
+        elif end - begin > len(best):
+            best = word[begin:end]
+    return best if has_letters(best, is_ascii_letter) else ""
 
 
 def share(columns: Mapping[str, Column], word: Word) -> float:
@@ -133,8 +158,7 @@ def share(columns: Mapping[str, Column], word: Word) -> float:
     return min(1.0, sum(column.containing(set(word)) for name, column in columns.items() if name in SEARCHED))
 
 
-def _holders(word: Word, connection: BaseDatabaseWrapper) -> float:
-    columns = statistics(connection)
+def _holders(word: Word, columns: Mapping[str, Column]) -> float:
     return columns[SEARCHED[0]].rows * share(columns, word) if SEARCHED[0] in columns else 0
 
 
