@@ -1,10 +1,9 @@
 """The page about the other projects."""
 
 import json
-import re
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +51,7 @@ def ratios(asked: "Sequence[Asked]") -> str:
 
 def missing(asked: "Sequence[Asked]", failed: Mapping[str, str]) -> str:
     """Return what could not be asked, and why."""
-    lines = [f"- {name} could not be installed: {fault}" for name, fault in failed.items()]
+    lines = [f"- {name} is left out: {fault}" for name, fault in failed.items()]
     for name in (GET, LIST, CREATE, HASHED):
         served = {one.who for one in asked if one.name == name} | failed.keys()
         lines += [f"- {project.name} has no {name}" for project in PROJECTS if project.name not in served]
@@ -60,13 +59,14 @@ def missing(asked: "Sequence[Asked]", failed: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def versions(folder: Path) -> str:
+def versions() -> str:
     """Return the versions that were measured."""
     pins = [line.split("==") for line in (HERE / "fastapi_users/requirements.txt").read_text().split()]
     pins += [line.split("==") for line in (HERE / "djoser/requirements.txt").read_text().split()]
     chosen = {name: version for name, version in pins if name in ("fastapi-users", "fastapi", "uvicorn", "djoser")}
     chosen |= json.loads((HERE / "better_auth/package.json").read_text())["dependencies"]
-    node = re.sub(r"^v|\n", "", subprocess.run(["node", "--version"], capture_output=True, text=True).stdout)
+    asked = ["node", "--version"]
+    node = subprocess.run(asked, capture_output=True, text=True).stdout.strip() if shutil.which("node") else "none"
     return ", ".join(f"{name} {version}" for name, version in (chosen | {"node": node}).items())
 
 

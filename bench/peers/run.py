@@ -70,12 +70,14 @@ def install(project: Project, folder: Path) -> str:
     return ""
 
 
-def open_up(stage: Stage, project: Project, folder: Path) -> None:
-    """Make a project's database, its token and its people."""
+def open_up(stage: Stage, project: Project, folder: Path) -> str:
+    """Make a project's database, its token and its people; return what went wrong, if anything did."""
     url = stage.urls[project.name] = stage.postgresql.create(project.folder)
     variables = {key: value.format(port=free_port()) for key, value in project.variables.items()}
     env = environment(DATABASE_URL=url, **variables)
-    done = subprocess.run(project.prepare, cwd=folder, env=env, check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(project.prepare, cwd=folder, env=env, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        return f"`{' '.join(project.prepare)}` ended with {done.returncode}"
     token = done.stdout.split()[-1]
     for name in (project.name, project.name + HASHING):
         stage.urls[name], stage.authorizations[name] = url, f"{project.scheme} {token}"
@@ -83,6 +85,7 @@ def open_up(stage: Stage, project: Project, folder: Path) -> None:
         for statement in project.fill:
             connection.execute(statement.format(rows=stage.rows))
         connection.execute("VACUUM (ANALYZE)")
+    return ""
 
 
 def serve(stage: Stage, project: Project, folder: Path, *, hashing: bool) -> Server:
@@ -106,11 +109,10 @@ def everybody(stage: Stage, failed: dict[str, str]) -> Iterator[list[Server]]:
         stack.enter_context(on_cores(stage, servers))
         for project in PROJECTS:
             folder = stage.folder / project.folder
-            if fault := install(project, folder):
+            if fault := install(project, folder) or open_up(stage, project, folder):
                 failed[project.name] = fault
-                say(f"{project.name}: not installed: {fault}")
+                say(f"{project.name}: left out: {fault}")
                 continue
-            open_up(stage, project, folder)
             own = [serve(stage, project, folder, hashing=False)]
             own += [serve(stage, project, folder, hashing=True)] if project.plain else []
             servers += stack.enter_context(on_cores(stage, own))
@@ -166,7 +168,7 @@ def main() -> None:
             asked = prepared(made, servers, names)
             measure(made, asked, rounds, seconds)
             done += asked
-        told = f"{facts(made)}; {report.versions(made.folder)}"
+        told = f"{facts(made)}; {report.versions()}"
         text = report.page(done, failed, rows=rows, rounds=rounds, seconds=seconds, told=told)
     print(text)
     say(f"written to {save(text, os.environ.get('SAVE') or 'peers')}")
