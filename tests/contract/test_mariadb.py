@@ -7,11 +7,14 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.timezone import now
 
 from populace.api.problems import problem_of
+from populace.audit.models import Outbox
 from populace.credentials.tasks import digests
 from populace.infra.db.patience import patient
 from populace.infra.db.retry import retried
+from populace.infra.db.snapshots import filling
 from populace.infra.db.write import write
 from populace.users.models import BARE, AttributeValue, Identifier, User
 from tests.support.mariadb import connected
@@ -123,6 +126,28 @@ def test_an_error_that_nobody_foresaw_is_not_called_a_server_that_is_gone(db):
     assert problem_of(raised.value).code == "internal"
     gone = OperationalError(2013, "Lost connection to server during query")
     assert problem_of(gone).code == "unavailable"
+
+
+def test_nobody_writes_beside_who_fills_the_tables(db):
+    """Guard: populace/infra/db/snapshots.py:filling. Also where the table is empty: the gap is locked."""
+    ended = []
+
+    def theirs():
+        try:
+            Outbox._base_manager.bulk_create(
+                [Outbox(event_id=uuid4(), subject_id=uuid4(), action="a.b", at=now(), quiet=True)]
+            )
+            ended.append(None)
+        except OperationalError as error:
+            ended.append(error.args[0])
+        finally:
+            connections.close_all()
+
+    with filling(Outbox):
+        thread = threading.Thread(target=theirs)
+        thread.start()
+        thread.join()
+    assert ended == [1205]
 
 
 LIMITS = "SELECT @@max_statement_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@idle_transaction_timeout"

@@ -12,6 +12,7 @@ import pytest
 
 from populace.infra.files import new_private
 from tests.support.installation import POPULACE
+from tests.support.mariadb import connected
 from tests.support.plugin import Session
 from tests.support.processes import environment
 
@@ -99,6 +100,30 @@ def test_the_password_of_the_database_is_on_no_command_line(installation, tmp_pa
     done = subprocess.run([POPULACE, "backup", str(tmp_path / "to")], env=env, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "populace: pg_dump: 1\n")
     assert "host=127.0.0.1" in (tmp_path / "arguments").read_text()
+    assert "s3cr3t" not in (tmp_path / "arguments").read_text()
+    assert (tmp_path / "password").read_text() == "s3cr3t\n"
+
+
+@pytest.mark.only_on("mariadb", "its program takes it otherwise")
+def test_mariadbs_password_is_on_no_command_line_either(installation, tmp_path):
+    """Guard: populace/infra/db/backup.py:OF_MARIADB."""
+    program = tmp_path / "mariadb-dump"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/arguments; echo "$MYSQL_PWD" > {tmp_path}/password; exit 1\n'
+    )
+    program.chmod(0o755)
+    url = installation.env["DATABASE_URL"]
+    connection = connected(url)
+    connection.execute("CREATE USER secretive@127.0.0.1 IDENTIFIED BY 's3cr3t'")
+    connection.execute("GRANT ALL ON *.* TO secretive@127.0.0.1")
+    connection.close()
+    env = installation.env | {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "DATABASE_URL": url.replace("populace@", "secretive:s3cr3t@"),
+    }
+    done = subprocess.run([POPULACE, "backup", str(tmp_path / "to")], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "populace: mariadb-dump: 1\n")
+    assert "--host=127.0.0.1" in (tmp_path / "arguments").read_text()
     assert "s3cr3t" not in (tmp_path / "arguments").read_text()
     assert (tmp_path / "password").read_text() == "s3cr3t\n"
 
