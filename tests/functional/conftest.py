@@ -7,11 +7,12 @@ from django.test import Client
 
 
 @pytest.fixture(scope="module")
-def password_hash():
+def password_hash(django_db_blocker):
     from populace.credentials.hashing import hash_password
     from tests.support.console import PASSWORD
 
-    return hash_password(PASSWORD)
+    with django_db_blocker.unblock():  # it gives back what this thread holds of the database
+        return hash_password(PASSWORD)
 
 
 @pytest.fixture
