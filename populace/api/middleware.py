@@ -75,15 +75,15 @@ class ApiMiddleware:
         return True
 
     def finish(self, request: Any, response: HttpResponseBase) -> None:
-        """Set the headers that every answer has."""
-        headers: Any = response.headers
-        headers["X-Request-ID"] = request.request_id
+        """Set the headers that every answer has, past Django's checks: nothing of it comes from outside unchecked."""
+        headers = response.headers._store
+        headers["x-request-id"] = "X-Request-ID", request.request_id
         if is_left_unread(request):
-            headers["Connection"] = "close"
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers.setdefault("Cache-Control", "private, no-store")  # a style sheet says something else
+            headers["connection"] = "Connection", "close"
+        headers["x-content-type-options"] = "X-Content-Type-Options", "nosniff"
+        headers.setdefault("cache-control", ("Cache-Control", "private, no-store"))  # a style sheet says something else
         if isinstance(response, HttpResponse) and response.status_code not in (204, 304):
-            headers["Content-Length"] = str(len(response.content))
+            headers["content-length"] = "Content-Length", str(len(response.content))
         # The line below says all that Django's own "Not Found: /path" would.
         response._has_been_logged = True  # type: ignore[attr-defined]
 

@@ -16,6 +16,7 @@ CHECK_DIGITS = 6  # 62**6 > 2**32
 LENGTH = len(PREFIX) + RANDOM_DIGITS + CHECK_DIGITS
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [high + low for high in _DIGITS for low in _DIGITS]  # every request computes a checksum
 
 SCOPES = PERMISSIONS
 """What a token may be limited to: each scope is the permission of that name."""
@@ -45,7 +46,9 @@ def digest(secret: str) -> str:
 
 
 def _checksum(body: str) -> str:
-    return _base62(crc32(body.encode()), CHECK_DIGITS)
+    number, low = divmod(crc32(body.encode()), 3844)
+    high, middle = divmod(number, 3844)
+    return _PAIRS[high] + _PAIRS[middle] + _PAIRS[low]
 
 
 def _base62(number: int, width: int) -> str:

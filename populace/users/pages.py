@@ -106,7 +106,7 @@ def place_of(walk: Walk, key: Key, filters: Filters) -> dict[str, Any]:
     else:
         values |= _range(walk, *bounds(walk.order, filters))
     if key:
-        values["place"] = datetime.fromisoformat(key[0]) if walk.order in TIMES else key[0]
+        values["place"] = key[0]
         values["id"] = UUID(key[1])
     return values
 

@@ -11,6 +11,7 @@ written into the text, so that generic plans may use partial indexes. Other engi
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,17 @@ import psycopg
 from django.core.exceptions import FieldError
 from django.db import InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BigIntegerField, BooleanField, Field, IntegerField, QuerySet, UUIDField, Value
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    Field,
+    IntegerField,
+    QuerySet,
+    UUIDField,
+    Value,
+)
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 from psycopg.pq.abc import PGresult
@@ -33,6 +44,9 @@ type Row = tuple[bytes | None, ...]
 """A row's columns as text: booleans are t and f, UUIDs have dashes, NULL is None."""
 
 INT64 = range(-(1 << 63), 1 << 63)
+
+NATIVE: dict[type[Any], tuple[type, ...]] = {UUIDField: (UUID,), CharField: (str,), DateTimeField: (datetime, str)}
+"""Of which columns PostgreSQL takes which values without a word of Django's."""
 
 
 def bare_type(column: AnyField, connection: BaseDatabaseWrapper) -> str:
@@ -63,6 +77,13 @@ class Param(Value):
             raise ValueError(f"{self.value} is out of range")
         return self.output_field.get_db_prep_value(value, connection)
 
+    def native(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Return what psycopg takes: UUIDs and texts as they are, times as text, which it writes for us in C."""
+        kind = type(value)
+        if kind in NATIVE.get(type(self.output_field), ()):
+            return value.isoformat() if kind is datetime else value
+        return self.adapt(value, connection)
+
 
 class ListParam(Param):
     """The right-hand side of `__in`: one array, so that every length of list shares one statement."""
@@ -79,6 +100,8 @@ class ListParam(Param):
         """Return an array, or where there is none the text of a JSON array."""
         values = [super(ListParam, self).adapt(one, connection) for one in value]
         return values if connection.vendor == "postgresql" else json.dumps(values)
+
+    native = adapt
 
 
 class Prepared:
@@ -283,10 +306,9 @@ class Compiled:
         plan = self.plan(connection, limit)
         if len(values) != len(plan.params) or any(param.value not in values for param in plan.params):
             raise TypeError(f"takes {[param.value for param in plan.params]}, not {list(values)}")
-        adapted = [param.adapt(values[param.value], connection) for param in plan.params]
         if connection.vendor == "postgresql":
-            return adapted
-        by_name = {param.value: value for param, value in zip(plan.params, adapted, strict=True)}
+            return [param.native(values[param.value], connection) for param in plan.params]
+        by_name = {param.value: param.adapt(values[param.value], connection) for param in plan.params}
         return [by_name[arg.value] if isinstance(arg, Param) else arg for arg in plan.args]
 
     def result(self, values: dict[str, Any], limit: int | None = None, *, repeated: int = 0) -> list[Row]:
@@ -298,9 +320,10 @@ class Compiled:
         plan, args = self.plan(connection, limit), self.arguments(connection, values, limit)
         if connection.vendor == "postgresql":
             result = read(connection, plan.text, args)
-            value, columns = result.get_value, range(result.nfields)
-            others = columns[repeated:]
-            return [tuple([value(row, at) for at in (others if row else columns)]) for row in range(result.ntuples)]
+            value, numbers = result.get_value, range(result.ntuples)
+            columns = [[value(number, at) for number in numbers] for at in range(repeated, result.nfields)]
+            found = list(zip(*columns, strict=True))
+            return [(*[value(0, at) for at in range(repeated)], *found[0]), *found[1:]] if repeated and found else found
         with connection.cursor() as cursor:
             cursor.execute(plan.text, args)
             rows = [
