@@ -107,8 +107,7 @@ def caller(application: Any, case: str, path: str, status: int) -> Call:
         setup_testing_defaults(environ)
         seen: list[str] = []
         response = application(environ, lambda line, headers: seen.append(line))
-        text = b"".join(response)
-        response.close()
+        text = b"".join(response)  # a list: nothing of it waits to be closed
         if not seen[0].startswith(str(status)):
             raise SystemExit(f"bench: {case}: {seen[0]}: {text[:500]!r}")
         return text

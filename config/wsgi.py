@@ -94,7 +94,7 @@ from populace.infra.db.pool import log_incidents  # noqa: E402 (it declares metr
 
 log_incidents()
 
-# Connections are given back, and broken ones closed, when a request has ended, so none is left from the one before.
+# Connections are given back, and broken ones closed, when a request has ended: none is left from the one before.
 request_finished.disconnect(close_caches)  # there is no cache yet that keeps a connection
 
 # A request leaves next to no cycles behind: look for them every 20,000 objects, not 2,000, and never among what was

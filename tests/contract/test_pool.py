@@ -135,11 +135,12 @@ def test_a_thread_that_ends_without_giving_back_leaves_its_place(pool):
 
 def test_nobody_waits_for_those_who_all_wait_themselves(pool):
     """Guards: populace/infra/db/pool.py:Pool._check (a thread must be left for /livez)."""
-    kept, take = pool(wait_s=30)
+    kept, take = pool(wait_s=60)
     held = take()
-    kept.stuck = 1
+    kept.stuck, began = 1, time.monotonic()
     with pytest.raises(PoolExhausted):
         take()
+    assert time.monotonic() - began < 30  # a ceiling: it is told at once
     kept.give(held)
 
 
@@ -165,7 +166,7 @@ def test_idle_connections_are_closed_down_to_the_least_number(pool):
 
 
 SLEEPS = {
-    "a prepared statement": lambda: read(connection, "SELECT pg_sleep(20)", ()),
+    "a prepared statement": lambda: [read(connection, "SELECT pg_sleep($1)", (s,)) for s in (0.0, 20.0)],
     "a cursor": lambda: connection.cursor().execute("SELECT pg_sleep(20)"),
 }
 
@@ -191,9 +192,16 @@ LONGER = {
 
 
 @pytest.mark.parametrize("block", LONGER)
-def test_statements_that_may_take_longer_are_not_cut(block):
+def test_statements_that_may_take_longer_are_not_cut(block, monkeypatch):
     """Guards: populace/infra/db/wire.py:answering, as patience.py, snapshots.py and operations.py use it."""
-    with answering(connection, 0.3), LONGER[block](), connection.cursor() as cursor:
+    connection.ensure_connection()
+    with monkeypatch.context() as patched:
+        patched.setattr(connection.connection.wire, "answer_s", 0.3)
+        sleep_in(LONGER[block]())
+
+
+def sleep_in(block) -> None:
+    with block, connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_sleep(1)")
         assert cursor.fetchone() == (1,)
 
