@@ -34,7 +34,7 @@ def behind(installation) -> Iterator[Callable[..., PgBouncer]]:
             if version() >= KEEPING:
                 options["max_prepared_statements"] = "200" if keeps else "0"
             elif keeps:
-                missing("PgBouncer 1.21, which keeps prepared statements")
+                pytest.skip("this PgBouncer is older than 1.21, which keeps prepared statements")  # Debian 12 has 1.18
             made = PgBouncer(installation.env["DATABASE_URL"], **options)
         except NotThere as reason:
             missing(str(reason))
