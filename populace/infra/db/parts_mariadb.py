@@ -49,9 +49,9 @@ TRIGGERS = {
     " DECLARE gone LONGTEXT DEFAULT {old}; DECLARE list LONGTEXT DEFAULT {new};"
     f" {REMOVE.format('{0}', list='gone', id='OLD.id')} {ADD.format('{0}', list='list', id='NEW.id')} END; END IF",
 }
+PEOPLE = "SELECT id, {plain} AS words FROM `{1}` WHERE id > '{after}' AND id <= '{last}' FOR UPDATE"
 FILL = (
-    "BEGIN NOT ATOMIC DECLARE list LONGTEXT; FOR person IN"
-    " (SELECT id, {plain} AS words FROM `{1}` WHERE id > '{after}' AND id <= '{last}' FOR UPDATE) DO"  # noqa: S608
+    f"BEGIN NOT ATOMIC DECLARE list LONGTEXT; FOR person IN ({PEOPLE}) DO"
     f" SET list = person.words; {ADD.format('{0}', list='list', id='person.id')} END FOR; END"
 )
 
