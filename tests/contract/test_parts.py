@@ -321,10 +321,12 @@ def test_where_no_trigger_may_be_made_that_is_said_and_nothing_left():
 
 
 @only_mariadb
-def test_a_look_up_reads_a_range_of_the_table_of_words(make_user):
-    """Guard: populace/infra/db/parts_mariadb.py:condition."""
-    make_user(username="jo.anna")
+def test_a_look_up_reads_a_range_of_the_table_of_words_up_to_its_bound(make_user):
+    """Guard: populace/infra/db/parts_mariadb.py:condition (a range, LIMIT)."""
+    for number in range(5):
+        make_user(username=f"jo.anna{number}")
     values = PARTS.terms(connection, [".anna"])
     assert (values["part_low"], values["part_low1"]) == ("anna", None)
-    plan = User.objects.filter(Holds(PARTS.texts, values, 10)).explain()
+    assert User.objects.filter(Holds(PARTS.texts, values, 3)).count() == 3
+    plan = User.objects.filter(Holds(PARTS.texts, values, 3)).explain()
     assert "range" in next(line for line in plan.splitlines() if "user_parts" in line)
