@@ -4,13 +4,12 @@ import threading
 from datetime import timedelta
 
 import structlog
-from django.db import Error
+from django.db import Error, close_old_connections
 from django.db.models import Value
 from django.db.models.functions import Least
 from django.utils.timezone import now
 
 from populace.credentials.models import ApiToken
-from populace.infra.db.pool import give_back
 
 FLUSH_S = 30
 FRESH = timedelta(seconds=60)
@@ -56,4 +55,4 @@ def _flush_for_ever() -> None:
         except Error as error:
             log.error("token_usage_not_written", error=type(error).__name__)
         finally:
-            give_back()
+            close_old_connections()  # gives it back to its pool, or renews it in time

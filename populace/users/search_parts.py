@@ -19,7 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Case, Q, TextField, Value, When
 
 from populace.infra.db.compiled import Compiled, Param, Plan
-from populace.infra.db.composed import composed
+from populace.infra.db.composed import composed, late, materialized
 from populace.infra.db.parts import Contains, Holds
 from populace.infra.db.parts_terms import LETTERS, has_letters, is_ascii_letter
 from populace.users.models import User
@@ -82,9 +82,9 @@ class LookUp(Compiled):
         rows PostgreSQL might prefer to read the table from its beginning.
         """
         found, way = super().compile(connection, None), " DESC" if self.descending else ""
-        few = f"(SELECT * FROM found LIMIT (SELECT {self.examined})) AS few"  # noqa: S608 (numbers of ours)
+        few = f"(SELECT * FROM found LIMIT {late(self.examined, connection)}) AS few"  # noqa: S608 (numbers of ours)
         tail = f") SELECT {STEP} AS step, '' AS place, id, hit FROM {few} WHERE hit ORDER BY id{way}"  # noqa: S608
-        return composed("WITH found AS MATERIALIZED (", found, tail, texts=[])
+        return composed(f"WITH found AS {materialized(connection)}(", found, tail, texts=[])
 
 
 def _walk(descending: bool) -> Compiled:

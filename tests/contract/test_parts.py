@@ -4,7 +4,7 @@ import json
 import threading
 
 import pytest
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 
 from populace.infra.db import parts
 from populace.infra.db.parts import ENGINES, Holds
@@ -15,7 +15,9 @@ from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 only_postgresql = pytest.mark.only_on("postgresql", "builds beside writes")
-only_sqlite = pytest.mark.only_on("sqlite", "triggers keep a table")
+only_sqlite = pytest.mark.only_on("sqlite", "triggers keep a table of FTS5")
+only_mariadb = pytest.mark.only_on("mariadb", "triggers keep a table of words")
+with_triggers = pytest.mark.only_on("mariadb", "sqlite", "triggers keep a table")
 
 
 def run(statement, params=None):
@@ -39,7 +41,7 @@ def _as_it_was(transactional_db):
 @pytest.fixture
 def found(make_user):
     """Return `found(part) -> user names` in which the index has it."""
-    for name in ("joanna", "rosalind", "annabel"):
+    for name in ("jo.anna", "ros.alind", "annabel"):
         make_user(username=name, email="")
 
     def find(*part):
@@ -59,8 +61,8 @@ def test_every_engine_is_of_the_interface():
 
 
 def test_it_finds_any_of_the_spellings_and_nobody_by_nothing(found):
-    assert found("anna") == ["annabel", "joanna"]
-    assert found("xxanna", "alin") == ["rosalind"]
+    assert found("anna") == ["annabel", "jo.anna"]
+    assert found("xxanna", "alin") == ["ros.alind"]
     assert found("xxx", "xxx", "xxx") == []
     assert found("...") == found() == []
 
@@ -79,7 +81,7 @@ def test_removed_it_is_gone_and_made_again_it_is_full(found):
     PARTS.drop()
     PARTS.ensure()
     assert PARTS.available(connection)
-    assert found("anna") == ["annabel", "joanna"]
+    assert found("anna") == ["annabel", "jo.anna"]
 
 
 def test_the_setting_decides_after_migrations(settings):
@@ -93,11 +95,11 @@ def test_the_setting_decides_after_migrations(settings):
 
 def test_without_the_index_no_part_is_asked_for(client, make_user, django_assert_num_queries):
     """Guard: populace/users/search_parts.py:read."""
-    make_user(username="joanna")
+    make_user(username="jo.anna")
     PARTS.drop()
-    assert client.get("/api/v1/users?q=oanna").json()["results"] == []
+    assert client.get("/api/v1/users?q=.anna").json()["results"] == []
     PARTS.ensure()
-    assert len(client.get("/api/v1/users?q=oanna").json()["results"]) == 1
+    assert len(client.get("/api/v1/users?q=.anna").json()["results"]) == 1
 
 
 def test_on_another_engine_there_is_none(monkeypatch):
@@ -116,7 +118,7 @@ def test_what_a_killed_build_left_is_made_anew(found):
     assert not look()
     PARTS.ensure()
     assert look()
-    assert found("anna") == ["annabel", "joanna"]
+    assert found("anna") == ["annabel", "jo.anna"]
 
 
 @only_postgresql
@@ -139,7 +141,7 @@ def test_an_index_that_another_process_builds_is_left_to_it(found):
         writer.close()
         builder.join()
     assert look()
-    assert found("anna") == ["annabel", "joanna"]
+    assert found("anna") == ["annabel", "jo.anna"]
 
 
 @only_postgresql
@@ -184,16 +186,16 @@ def test_letters_that_the_database_does_not_know_are_not_looked_up():
     assert not has_letters("äbäb", is_ascii_letter)
 
 
-@only_sqlite
+@with_triggers
 @pytest.mark.parametrize("name", ["user_parts_insert", "user_parts_delete", "user_parts_update"])
 def test_a_trigger_that_is_missing_is_noticed_and_all_made_anew(found, make_user, name):
-    """Django takes them away where it changes the table. Guard: populace/infra/db/parts_sqlite.py:ensure."""
+    """Django takes SQLite's away where it changes the table. Guards: parts_sqlite.py:ensure, parts_mariadb.py:known."""
     run(f"DROP TRIGGER {name}")
     assert not look()
-    make_user(username="susanna", email="")
+    make_user(username="sus.anna", email="")
     PARTS.ensure()
     assert look()
-    assert found("anna") == ["annabel", "joanna", "susanna"]
+    assert found("anna") == ["annabel", "jo.anna", "sus.anna"]
 
 
 @only_sqlite
@@ -201,9 +203,9 @@ def test_vacuum_changes_nothing(found, make_user):
     """It numbers the rows of a table like that of people anew. Guard: the table of numbers."""
     User._base_manager.filter(username="annabel").delete()
     run("VACUUM")
-    make_user(username="susanna", email="")
-    assert found("anna") == ["joanna", "susanna"]
-    assert found("alin") == ["rosalind"]
+    make_user(username="sus.anna", email="")
+    assert found("anna") == ["jo.anna", "sus.anna"]
+    assert found("alin") == ["ros.alind"]
 
 
 def entries():
@@ -236,3 +238,95 @@ def test_nothing_of_who_was_erased_is_left_once_it_is_tidy(make_user, actor):
     values = PARTS.terms(connection, ["erson"])
     assert User.objects.filter(Holds(PARTS.texts, values)).count() >= len(stays)
     assert not forget_parts()
+
+
+def words(of):
+    """Return all entries of a person, in order."""
+    return [word for (word,) in run("SELECT word FROM user_parts WHERE id = %s ORDER BY word", [of])]
+
+
+@only_mariadb
+def test_a_person_has_an_entry_for_each_word_and_none_once_erased(make_user, actor):
+    """A07. Guards: populace/infra/db/parts_mariadb.py:TRIGGERS."""
+    from populace.users.actions import erase_user, update_user
+
+    values = {"username": "jo.lee", "email": "jo@exämple.com", "last_name": "van der Meer-李", "first_name": "?!"}
+    gone = make_user(**values)["id"]
+    name = ["der meer-李", "meer-李", "van der meer-李", "李"]
+    address = ["com", "jo@xn--exmple-cua.com", "xn--exmple-cua.com", "exmple-cua.com", "cua.com"]
+    assert words(gone) == sorted(["jo.lee", "lee", *name, *address])
+    update_user(gone, by=actor, values={"last_name": "\\n Straße", "first_name": "x" * 40 + " Ann"})
+    assert words(gone) == sorted(["jo.lee", "lee", "n strasse", "strasse", "x" * 32, "ann", *address])
+    erase_user(gone, by=actor)
+    assert words(gone) == []
+
+
+@only_mariadb
+def test_what_was_not_filled_to_its_end_is_made_anew(found, monkeypatch):
+    """Guards: populace/infra/db/parts_mariadb.py:ensure (says at last that it is filled) and known."""
+    from populace.infra.db import parts_mariadb
+
+    PARTS.drop()
+    with monkeypatch.context() as patch:
+        patch.setattr(parts_mariadb, "FILL", "SELECT nothing")
+        with pytest.raises(DatabaseError):
+            PARTS.ensure()
+    assert not look()
+    PARTS.ensure()
+    assert look()
+    assert found("anna") == ["annabel", "jo.anna"]
+
+
+@only_mariadb
+def test_more_people_than_one_step_takes_are_all_filled_in(make_user, monkeypatch):
+    """Guard: populace/infra/db/parts_mariadb.py:_fill (goes on behind the last)."""
+    from populace.infra.db import parts_mariadb
+
+    made = [make_user()["id"] for _ in range(5)]
+    entries = [words(of) for of in made]
+    PARTS.drop()
+    monkeypatch.setattr(parts_mariadb, "FILLED", 2)
+    PARTS.ensure()
+    assert [words(of) for of in made] == entries
+    assert all(entries)
+
+
+@only_mariadb
+def test_an_index_that_another_process_fills_is_left_to_it():
+    """Guard: populace/infra/db/parts_mariadb.py:_alone."""
+    other = connection.copy()
+    other.cursor().execute("SELECT GET_LOCK(CONCAT(DATABASE(), '.user_parts'), 0)")
+    try:
+        with pytest.raises(Unavailable, match="another process"):
+            PARTS.ensure()
+    finally:
+        other.close()
+
+
+@only_mariadb
+def test_where_no_trigger_may_be_made_that_is_said_and_nothing_left():
+    """Guard: populace/infra/db/parts_mariadb.py:ensure (FORBIDDEN)."""
+    PARTS.drop()
+    mere = connection.copy()
+    run("CREATE USER mere@127.0.0.1")
+    run("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER ON *.* TO mere@127.0.0.1")
+    mere.settings_dict = connection.settings_dict | {"USER": "mere"}
+    try:
+        with pytest.raises(Unavailable, match="TRIGGER command denied"):
+            ENGINES["mysql"].ensure(PARTS.texts, mere)
+    finally:
+        mere.close()
+        run("DROP USER mere@127.0.0.1")
+    assert run("SHOW TABLES LIKE 'user_parts'") == ()
+
+
+@only_mariadb
+def test_a_look_up_reads_a_range_of_the_table_of_words_up_to_its_bound(make_user):
+    """Guard: populace/infra/db/parts_mariadb.py:condition (a range, LIMIT)."""
+    for number in range(5):
+        make_user(username=f"jo.anna{number}")
+    values = PARTS.terms(connection, [".anna"])
+    assert (values["part_low"], values["part_low1"]) == ("anna", None)
+    assert User.objects.filter(Holds(PARTS.texts, values, 3)).count() == 3
+    plan = User.objects.filter(Holds(PARTS.texts, values, 3)).explain()
+    assert "range" in next(line for line in plan.splitlines() if "user_parts" in line)

@@ -197,8 +197,12 @@ def _(site):
     return site.get(USERS)
 
 
-ELSEWHERE = {"sqlite": {"db_pool_exhausted", "query_timeout", "storage_full"}}
-"""Codes that nobody can meet there: SQLite opens a file, ends no statement, and fills up with its disk alone."""
+ELSEWHERE = {
+    "sqlite": {"db_pool_exhausted", "query_timeout", "storage_full"},
+    "mariadb": {"db_pool_exhausted"},
+}
+"""Codes that nobody can meet there: SQLite opens a file, ends no statement, and fills up with its disk alone; on
+MariaDB every thread has a connection of its own."""
 
 SETTINGS = {"rate_limited": {"POPULACE_RATE_LIMIT": "1"}, "unavailable": {}}
 """Codes that need a server of their own."""

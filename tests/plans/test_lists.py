@@ -14,6 +14,7 @@ from populace.credentials.models import ApiToken
 from populace.credentials.tokens import digest
 from populace.groups.models import Group, Membership
 from populace.infra.db.fields import NEVER
+from populace.infra.db.patience import patient
 from populace.users import search_parts, statistics
 from populace.users.counts import count
 from populace.users.lists import Listing, listing_of
@@ -57,25 +58,27 @@ def person(n: int) -> User:
 def people(django_db_setup, django_db_blocker):
     """The directory, committed once for this module and removed behind it; sorted by id."""
     with django_db_blocker.unblock():
-        found = sorted((person(n) for n in range(PEOPLE_COUNT)), key=lambda one: one.id)
-        User._base_manager.bulk_create(found, batch_size=1000)
-        groups = [Group(id=id, name=str(id), name_normal=str(id)) for id in (BIG, SMALL)]
-        Group._base_manager.bulk_create(groups)
-        rows = [Membership(user_id=p.id, group_id=BIG, since=SINCE) for p in found[::2]]
-        rows += [Membership(user_id=p.id, group_id=SMALL, since=SINCE) for p in found[-300:]]
-        Membership._base_manager.bulk_create(rows, batch_size=1000)
-        keys = [Identifier(key=f"username:{p.username}", user_id=p.id, unicode_version="15.1.0") for p in found]
-        Identifier._base_manager.bulk_create(keys, batch_size=1000)
-        token = ApiToken(
-            digest=DIGEST, user_id=next(p.id for p in found if p.is_active), scopes="users:read", created_at=SINCE
-        )
-        ApiToken._base_manager.bulk_create([token])
+        with patient():  # a loaded machine commits so many rows slowly
+            found = sorted((person(n) for n in range(PEOPLE_COUNT)), key=lambda one: one.id)
+            User._base_manager.bulk_create(found, batch_size=1000)
+            groups = [Group(id=id, name=str(id), name_normal=str(id)) for id in (BIG, SMALL)]
+            Group._base_manager.bulk_create(groups)
+            rows = [Membership(user_id=p.id, group_id=BIG, since=SINCE) for p in found[::2]]
+            rows += [Membership(user_id=p.id, group_id=SMALL, since=SINCE) for p in found[-300:]]
+            Membership._base_manager.bulk_create(rows, batch_size=1000)
+            keys = [Identifier(key=f"username:{p.username}", user_id=p.id, unicode_version="15.1.0") for p in found]
+            Identifier._base_manager.bulk_create(keys, batch_size=1000)
+            token = ApiToken(
+                digest=DIGEST, user_id=next(p.id for p in found if p.is_active), scopes="users:read", created_at=SINCE
+            )
+            ApiToken._base_manager.bulk_create([token])
         analyze(connection)
         statistics._kept.clear()  # what this process read of another test's people
         yield found
         statistics._kept.clear()
-        for model in (ApiToken, Identifier, Membership, Group, User):
-            model._base_manager.all()._raw_delete(connection.alias)
+        with patient():
+            for model in (ApiToken, Identifier, Membership, Group, User):
+                model._base_manager.all()._raw_delete(connection.alias)
 
 
 VALUES = {

@@ -32,6 +32,8 @@ MARIADB = """
 CREATE TRIGGER refuse BEFORE INSERT ON users_identifier FOR EACH ROW BEGIN
   IF NEW.`key` = '{gone}' THEN SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 1062, MESSAGE_TEXT = 'Duplicate entry'; END IF;
   IF NEW.`key` = '{broken}' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the disk is on fire'; END IF;
+  IF NEW.`key` = '{slow}' THEN SIGNAL SQLSTATE '70100' SET MYSQL_ERRNO = 1969, MESSAGE_TEXT = 'Interrupted'; END IF;
+  IF NEW.`key` = '{full}' THEN SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021, MESSAGE_TEXT = 'Disk full'; END IF;
 END
 """
 
@@ -43,14 +45,14 @@ def _file(url: str) -> sqlite3.Connection:
 def refuse_addresses(url: str) -> None:
     """Let GONE be taken by somebody who is gone when one looks, and BROKEN fail as nobody has foreseen.
 
-    On PostgreSQL SLOW takes too long, and for FULL there is no room.
+    On PostgreSQL and MariaDB SLOW takes too long, and for FULL there is no room.
     """
     if url.startswith("sqlite"):
         connection: Any = _file(url)
         connection.executescript(SQLITE.format(gone=GONE, broken=BROKEN))
     elif url.startswith("mysql"):
         connection = connected(url)
-        connection.execute(MARIADB.format(gone=GONE, broken=BROKEN))
+        connection.execute(MARIADB.format(gone=GONE, broken=BROKEN, slow=SLOW, full=FULL))
     else:
         connection = psycopg.connect(url, autocommit=True)
         connection.execute(POSTGRESQL.format(gone=GONE, broken=BROKEN, slow=SLOW, full=FULL))

@@ -37,6 +37,11 @@ def late(number: int, connection: BaseDatabaseWrapper) -> str:
     return str(number) if connection.vendor == "mysql" else f"(SELECT {number})"
 
 
+def materialized(connection: BaseDatabaseWrapper) -> str:
+    """Return the word that has a WITH computed once and by itself; MariaDB has none."""
+    return "" if connection.vendor == "mysql" else "MATERIALIZED "
+
+
 def seen(order: str, connection: BaseDatabaseWrapper) -> tuple[str, str]:
     """Return the column `seen` that counts the rows of an ordered subquery, and what keeps its order behind that.
 
@@ -61,9 +66,8 @@ class Beside(Compiled):
     def compile(self, connection: BaseDatabaseWrapper, limit: int | None) -> Plan:
         """Join both. A left join without a condition has one plan, in which the rows keep their order."""
         first, then = self.first.plan(connection), self.then.plan(connection, limit)
-        # Materialized: else what `first` selects would be computed anew beside every row. (MariaDB has no word for it.)
-        how = "" if connection.vendor == "mysql" else "MATERIALIZED "
-        head, middle = f"WITH deciding AS {how}(", ") SELECT * FROM deciding LEFT JOIN ("
+        # Else what `first` selects would be computed anew beside every row.
+        head, middle = f"WITH deciding AS {materialized(connection)}(", ") SELECT * FROM deciding LEFT JOIN ("
         return composed(head, first, middle, then, ") AS beside ON TRUE", texts=[*first.texts, *then.texts])
 
     def both(self, width: int, values: dict[str, Any], limit: int | None) -> tuple[Row | None, list[Row]]:

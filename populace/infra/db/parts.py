@@ -1,4 +1,4 @@
-"""Texts that contain a word: an index of every three letters in a row, kept by the engine's own means.
+"""Texts that contain a word: an index kept by the engine's own means, of every three letters in a row or of beginnings.
 
 It stands beside the migrations, not in them: it can be switched off, and a database may refuse it. So `ensure` makes or
 heals it after they have run, and whoever asks looks first whether it is there: without it, the condition would read
@@ -13,10 +13,10 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, F, Func, Lookup, TextField
 
-from populace.infra.db import parts_postgresql, parts_sqlite
+from populace.infra.db import parts_mariadb, parts_postgresql, parts_sqlite
 from populace.infra.db.parts_terms import Engine, Known, Texts
 
-ENGINES: Mapping[str, Engine] = {"postgresql": parts_postgresql, "sqlite": parts_sqlite}
+ENGINES: Mapping[str, Engine] = {"postgresql": parts_postgresql, "mysql": parts_mariadb, "sqlite": parts_sqlite}
 """By vendor. Elsewhere there is no such index, and `available` says so."""
 
 KEPT_S = 60
@@ -38,6 +38,10 @@ class Whole(Func):
         """Compile with SQLite's name for a character by its number."""
         return self.as_sql(compiler, connection, arg_joiner=" || char(10) || ", **extra)
 
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
+        """Compile with MariaDB's function, where `||` is no operator of texts."""
+        return self.as_sql(compiler, connection, arg_joiner=", ", template="CONCAT_WS('\n', %(expressions)s)", **extra)
+
 
 class Contains(Func):
     """Whether a text contains another: read from the row, never by an index. Every letter stands for itself."""
@@ -49,8 +53,10 @@ class Contains(Func):
         super().__init__(text, part, output_field=BooleanField())
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
-        """Compile to SQLite's function."""
+        """Compile to SQLite's function, and MariaDB's."""
         return self.as_sql(compiler, connection, function="INSTR", **extra)
+
+    as_mysql = as_sqlite
 
 
 class Holds(Lookup):

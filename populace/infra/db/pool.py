@@ -244,9 +244,12 @@ def is_lost() -> bool:
 
 
 def give_back() -> None:
-    """Give back what this thread holds and does not need for a while; what is in a transaction stays."""
+    """Give back what this thread holds of a pool and does not need for a while; what is in a transaction stays.
+
+    Where there is no pool, the connection is the thread's own, and it keeps it.
+    """
     for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
+        if isinstance(connection.connection, Connection) and not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
 
 
