@@ -14,6 +14,8 @@ from functools import cache
 
 from django.conf import settings
 
+from populace.infra.db.pool import give_back
+
 WAIT_S = 1.0
 """How long a second call waits for the first."""
 
@@ -29,15 +31,21 @@ class InFlight(Exception):
 @contextmanager
 def alone(place: int) -> Iterator[None]:
     """Hold `place`, a number below 2**62, on this machine; raises InFlight where it is held for longer than WAIT_S."""
+    if not _take(place):
+        _wait(place)
+    try:
+        yield
+    finally:
+        _give_back(place)
+
+
+def _wait(place: int) -> None:
+    give_back()  # whoever is at work may need the connection: after a password is hashed, for example
     deadline = time.monotonic() + WAIT_S
     while not _take(place):
         if time.monotonic() >= deadline:
             raise InFlight
         time.sleep(_LOOK_S)
-    try:
-        yield
-    finally:
-        _give_back(place)
 
 
 def _take(place: int) -> bool:

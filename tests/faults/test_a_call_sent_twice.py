@@ -78,7 +78,7 @@ def made(installation):
 
 @pytest.mark.parametrize("password", [{}, {"password": "correct horse battery staple"}], ids=["plain", "password"])
 def test_fifty_creates_at_once_make_one_person(several, password):
-    """populace/api/idempotency.py:once"""
+    """populace/api/idempotency.py:once, populace/api/inflight.py:_wait (who waits holds no connection)"""
     answers = at_once(several, [several.url], {"username": "once", "email": "once@example.com"} | password)
     assert Counter(answer.status_code for answer in answers) == {201: AT_ONCE}
     assert len({answer.content for answer in answers}) == 1
