@@ -187,13 +187,16 @@ def test_events_of_months_gone_by_get_their_partitions_whoever_owns_the_tables(e
 def test_a_file_that_is_cut_off_or_damaged_is_refused(exported, tmp_path):
     """Guard: populace/bulk/move/format.py:checked."""
     path, whole, text = tmp_path / "bad.gz", exported.read_bytes(), lines(exported)
+    half = len(whole) // 2
     damages = {
         "cut off": [whole[: len(whole) // 2], whole[:-5], gzip.compress(b"".join(text[:-1]))],
         "damaged": [
             gzip.compress(b"".join([*text[:20], *text[21:]])),
             gzip.compress(b"".join(text).replace(b'"ann"', b'"eve"')),
             gzip.compress(b"".join([*text, text[-2], text[-1]])),
-            whole[:200] + bytes(byte ^ 0xFF for byte in whole[200:210]) + whole[210:],
+            whole[:half]
+            + bytes(byte ^ 0xFF for byte in whole[half : half + 10])
+            + whole[half + 10 :],  # behind the head
         ],
         "not a file of": [b"username\nann\n", gzip.compress(b"{}\n"), gzip.compress(b""), b""],
     }

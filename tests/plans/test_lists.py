@@ -24,7 +24,7 @@ from populace.users.pages import LAST_ID, ROWS
 from populace.users.querysets import SEARCHED, Reader
 from populace.users.search import EXAMINED, words_of
 from tests.support.lists import check, check_reads, column_of, key_of, listings
-from tests.support.plans import analyze, explain, explain_sql
+from tests.support.plans import ANY_TABLE, analyze, explain, explain_sql
 
 PEOPLE_COUNT = 20_000  # enough that a scan, a sort or the wrong index would read far more than a page
 DIGEST = digest("somebody")
@@ -231,6 +231,7 @@ def ways():
     return (False, True) if connection.vendor == "postgresql" else (False,)
 
 
+@pytest.mark.only_on("postgresql", "sqlite", "MariaDB finds beginnings of words: see below")
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize(("q", "found"), [("ser1999", 11), ("ame2999 dan", 6), ("er19999", 1), ("zzzyyy", 0)])
 def test_a71_a_rare_part_reads_whom_it_shows(people, db, q, found, backwards):
@@ -247,6 +248,7 @@ def test_a71_a_rare_part_reads_whom_it_shows(people, db, q, found, backwards):
         assert work(read, values) < 10_000  # people are twice as many
 
 
+@pytest.mark.only_on("postgresql", "sqlite", "MariaDB reads every walk to its bound, and sorts")
 def test_a_page_of_beginnings_looks_up_no_parts(people, db):
     """Guard: populace/users/search.py:Search.compile (walks and look-up are one behind the other)."""
     read, values = listing_of({"q": "user1"}).read((), backwards=False)
@@ -275,6 +277,7 @@ def test_a71_a_common_part_is_walked_for_not_looked_up(people, db):
             check_reads(plan, 21, 2 * 21 + 1)
 
 
+@pytest.mark.only_on("postgresql", "sqlite", "MariaDB finds beginnings of words: see below")
 def test_a71_a_look_up_is_bounded(people, db):
     """`ame` is in 19,000 last names. Guards: populace/users/search_parts.py:LookUp.compile (the inner LIMIT, on
     PostgreSQL), populace/infra/db/parts_sqlite.py:condition (its LIMIT).
@@ -291,6 +294,7 @@ def test_a71_a_look_up_is_bounded(people, db):
         assert plan.read["users_user"] <= 501
 
 
+@pytest.mark.only_on("postgresql", "sqlite", "MariaDB finds beginnings of words: see below")
 def test_a71_a_rare_part_is_counted_by_its_index(people, db):
     """Guard: populace/users/search_parts.py:fits."""
     for kind in ("exact", "capped"):
@@ -299,6 +303,41 @@ def test_a71_a_rare_part_is_counted_by_its_index(people, db):
         plan = explain_sql(seen[-1]["sql"], connection)
         assert "user_parts" in plan.text
         assert "users_user" not in plan.scanned
+
+
+@pytest.mark.only_on("mariadb", "the others find middles: see above")
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a71_a_rare_beginning_reads_whom_it_finds(people, db, backwards):
+    """Guard: populace/infra/db/parts_mariadb.py:condition (a range of the words)."""
+    found = [str(p.id) for p in people if p.email_domain == "d120.example"]
+    read, values = listing_of({"q": "d120.example"}).read((), backwards=backwards)
+    assert [row[3].decode() for row in read.result(values, 21)] == (found[::-1] if backwards else found)[:21]
+    plan = explain(folded_list(read), connection, limit=21, run=True, digest=DIGEST, **values)
+    assert "user_parts" in plan.text
+    assert plan.read[ANY_TABLE] < 20 * len(found)  # the entry, the person, and sorts; people are 130 times as many
+
+
+@pytest.mark.only_on("mariadb", "the others find middles: see above")
+def test_a71_a_look_up_of_beginnings_is_bounded(people, db):
+    """`example` is in all addresses. Guard: populace/infra/db/parts_mariadb.py:condition (its LIMIT)."""
+    statement = search_parts.search(False, True, 500)
+    _, values = search_parts.read(words_of("example zzz"), None, (), descending=False)
+    assert statement.result(values, 21) == []
+    plan = explain(folded_list(statement), connection, limit=21, run=True, digest=DIGEST, **values)
+    assert plan.read[ANY_TABLE] < 10 * 500  # people are 40 times as many
+
+
+@pytest.mark.only_on("mariadb", "the others find middles: see above")
+def test_a71_a_rare_beginning_is_counted_by_its_index(people, db):
+    """Guard: populace/users/search_parts.py:fits."""
+    found = sum(p.email_domain == "d120.example" and p.first_name_normal == "cem" for p in people)
+    for kind in ("exact", "capped"):
+        with CaptureQueriesContext(connection) as seen:
+            assert count(kind, Reader(), {}, words_of("d120.example cem")) == found > 50
+        plan = explain_sql(seen[-1]["sql"], connection)
+        assert "user_parts" in plan.text
+        assert "users_user" not in plan.scanned
+        assert plan.read[ANY_TABLE] < 20 * 2 * found
 
 
 @pytest.mark.only_on("postgresql", "the others keep no statistics")
