@@ -88,9 +88,11 @@ def session(name: str, options: dict[str, Any]) -> dict[str, Any]:
         fail(name, "pgbouncer must be transaction (or not be there)")
     if kept not in (None, "on") or (kept and not pooler):
         fail(name, "prepared must be on, and goes with pgbouncer=transaction only")
+    given = options.pop("options", "")
     limits = " ".join(f"-c {setting}={value}" for setting, value in (TIMEOUTS_MS | PLANS).items())
+    settings = f"{'' if pooler else limits} {given}".strip()  # of one that is said twice, the last counts
     # Django passes prepare_threshold=None, which silently means "never prepared".
-    own = {"prepare_threshold": None if pooler and not kept else 0} | ({} if pooler else {"options": limits})
+    own = {"prepare_threshold": None if pooler and not kept else 0} | ({"options": settings} if settings else {})
     return {"DISABLE_SERVER_SIDE_CURSORS": bool(pooler), "OPTIONS": own | REACH | options}
 
 

@@ -28,7 +28,7 @@ class Request(WSGIRequest):
         Nor does the caller choose the encoding of the query: `charset=rot13` would be an error of ours.
         """
         self.content_type, self.content_params = "", {}
-        with suppress(ValueError):
+        with suppress(ValueError, TypeError):  # of Python's parser of mail headers, for `x*0=a; x*=b`
             self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
 
 

@@ -270,6 +270,14 @@ def test_a41_a_body_where_none_belongs_is_no_request(town, exchange, same, metho
 CODECS = ["rot13", "base64", "zlib", "hex", "bz2", "idna", "punycode", "undefined", "unicode_escape", "utf-16", "utf-7"]
 
 
+def test_a41_a_media_type_that_no_parser_takes_is_none(town):
+    """Guard: config/wsgi.py:Request (Python's own parser raises TypeError there)."""
+    with Line(town.port) as line:
+        line.send(request("GET", "/livez", "Content-Type: a/b; x*0=a; x*=b", "X-Request-ID: odd", "Connection: close"))
+        [answer] = line.answers()
+    assert (answer.status, answer.headers["x-request-id"]) == (200, ["odd"])
+
+
 @pytest.mark.parametrize("codec", [*CODECS, "mbcs", "x" * 9_000, "x" * 11_000, "../../x", "", '"', "\xff"])
 def test_a41_no_charset_reaches_the_query(town, codec):
     """Guard: config/wsgi.py:Request."""

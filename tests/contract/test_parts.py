@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, connections
 from populace.infra.db import parts
 from populace.infra.db.parts import ENGINES, Holds
 from populace.infra.db.parts_terms import Unavailable, has_letters, is_ascii_letter
+from populace.infra.db.wire import wire_of
 from populace.users.models import User
 from populace.users.parts import PARTS, after_migrations
 from tests.support.processes import wait_until
@@ -175,6 +176,31 @@ def test_no_time_limit_ends_the_build_and_later_statements_have_theirs():
 
 
 @only_postgresql
+@pytest.mark.parametrize("valid", [True, False], ids=["new", "healed"])
+def test_the_build_waits_for_others_for_longer_than_a_request_would(found, valid):
+    """Guards: populace/infra/db/parts_postgresql.py:_unlimited (not cut by watch.py), ensure (one set of limits)."""
+    if valid:
+        PARTS.drop()
+    else:
+        run("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'user_parts'::regclass")
+    wire_of(connection).answer_s = 0.2
+    writer = connection.copy()
+    writer.ensure_connection()
+    writer.set_autocommit(False)
+    writer.cursor().execute("LOCK TABLE users_user IN ROW EXCLUSIVE MODE")
+    ended = threading.Timer(2.5, writer.rollback)  # longer than lock_timeout, too
+    ended.start()
+    try:
+        PARTS.ensure()
+    finally:
+        ended.join()
+        writer.close()
+        connection.close()
+    assert look()
+    assert found("anna") == ["annabel", "jo.anna"]
+
+
+@only_postgresql
 def test_letters_that_the_database_does_not_know_are_not_looked_up():
     """pg_trgm would read its whole index. The tests' databases are of LC_CTYPE C.
 
@@ -330,3 +356,22 @@ def test_a_look_up_reads_a_range_of_the_table_of_words_up_to_its_bound(make_user
     assert User.objects.filter(Holds(PARTS.texts, values, 3)).count() == 3
     plan = User.objects.filter(Holds(PARTS.texts, values, 3)).explain()
     assert "range" in next(line for line in plan.splitlines() if "user_parts" in line)
+
+
+@only_mariadb
+def test_names_of_all_scripts_are_kept_whatever_the_database_s_own_charset_is(found, make_user):
+    """Guard: populace/infra/db/parts_mariadb.py:TEXT. latin1 is the default of many servers."""
+    [[name]] = run("SELECT DATABASE()")
+    run(f"ALTER DATABASE `{name}` CHARACTER SET latin1")
+    try:
+        PARTS.drop()
+        PARTS.ensure()
+        make_user(username="in.latin", email="", first_name="Łukasz Żółty", last_name="小明 李四光")
+        assert found("żół") == ["in.latin"]
+        PARTS.drop()
+        PARTS.ensure()  # now filled with who is there
+        assert found("李四光") == ["in.latin"]
+    finally:
+        run(f"ALTER DATABASE `{name}` CHARACTER SET utf8mb4")
+        PARTS.drop()
+        PARTS.ensure()

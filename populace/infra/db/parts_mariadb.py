@@ -13,7 +13,7 @@ from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from populace.infra.db.lookups import prefix_bounds
-from populace.infra.db.mariadb.errors import FORBIDDEN, number_of
+from populace.infra.db.mariadb.errors import FORBIDDEN, LOCK_TIMEOUT, number_of
 from populace.infra.db.mariadb.limits import unlimited
 from populace.infra.db.parts_terms import Known, Texts, Unavailable, has_letters, is_letter
 
@@ -36,22 +36,25 @@ REMOVE = EACH.format(
     list="{list}", what="DELETE FROM `{0}` WHERE word = SUBSTRING_INDEX({list}, '\n', 1) AND id = {id}"
 )
 
+TEXT = "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"  # else it would be of the database's, latin1 perhaps
+
 TABLE = (
     "CREATE TABLE `{0}` (word varchar({kept}) NOT NULL, id uuid NOT NULL, PRIMARY KEY (word, id))"
     " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
 )
+# In this order: of whom the insertion is noted, every later change is, too.
 TRIGGERS = {
-    "{0}_insert": "CREATE TRIGGER `{0}_insert` AFTER INSERT ON `{1}` FOR EACH ROW BEGIN"
-    f" DECLARE list LONGTEXT DEFAULT {{new}}; {ADD.format('{0}', list='list', id='NEW.id')} END",
-    "{0}_delete": "CREATE TRIGGER `{0}_delete` AFTER DELETE ON `{1}` FOR EACH ROW BEGIN"
-    f" DECLARE list LONGTEXT DEFAULT {{old}}; {REMOVE.format('{0}', list='list', id='OLD.id')} END",
     "{0}_update": "CREATE TRIGGER `{0}_update` AFTER UPDATE ON `{1}` FOR EACH ROW IF NOT ({same}) THEN BEGIN"
-    " DECLARE gone LONGTEXT DEFAULT {old}; DECLARE list LONGTEXT DEFAULT {new};"
+    f" DECLARE gone {TEXT} DEFAULT {{old}}; DECLARE list {TEXT} DEFAULT {{new}};"
     f" {REMOVE.format('{0}', list='gone', id='OLD.id')} {ADD.format('{0}', list='list', id='NEW.id')} END; END IF",
+    "{0}_delete": "CREATE TRIGGER `{0}_delete` AFTER DELETE ON `{1}` FOR EACH ROW BEGIN"
+    f" DECLARE list {TEXT} DEFAULT {{old}}; {REMOVE.format('{0}', list='list', id='OLD.id')} END",
+    "{0}_insert": "CREATE TRIGGER `{0}_insert` AFTER INSERT ON `{1}` FOR EACH ROW BEGIN"
+    f" DECLARE list {TEXT} DEFAULT {{new}}; {ADD.format('{0}', list='list', id='NEW.id')} END",
 }
 PEOPLE = "SELECT id, {plain} AS words FROM `{1}` WHERE id > '{after}' AND id <= '{last}' FOR UPDATE"
 FILL = (
-    f"BEGIN NOT ATOMIC DECLARE list LONGTEXT; FOR person IN ({PEOPLE}) DO"
+    f"BEGIN NOT ATOMIC DECLARE list {TEXT}; FOR person IN ({PEOPLE}) DO"
     f" SET list = person.words; {ADD.format('{0}', list='list', id='person.id')} END FOR; END"
 )
 
@@ -88,13 +91,13 @@ def ensure(texts: Texts, connection: BaseDatabaseWrapper) -> None:
         try:
             for statement in (TABLE, *TRIGGERS.values()):
                 cursor.execute(_written(texts, statement))
+            _fill(texts, connection)
+            cursor.execute(f"ALTER TABLE `{texts.name}` COMMENT = '{WHOLE}'")
         except DatabaseError as error:
-            if number_of(error) not in FORBIDDEN:
+            if number_of(error) not in (*FORBIDDEN, LOCK_TIMEOUT):
                 raise
-            cursor.execute(f"DROP TABLE IF EXISTS `{texts.name}`")
+            drop(texts, connection)
             raise Unavailable(f"no index of parts: {error.args[1]}") from error
-        _fill(texts, connection)
-        cursor.execute(f"ALTER TABLE `{texts.name}` COMMENT = '{WHOLE}'")
 
 
 @contextmanager

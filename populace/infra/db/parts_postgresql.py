@@ -7,13 +7,14 @@ without three of them in a row it would read the index from end to end, and then
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from populace.infra.db.parts_terms import Known, Texts, Unavailable, has_letters, is_ascii_letter, is_letter
+from populace.infra.db.wire import answering
 
 EAGER = True  # a bitmap is made whole before its first row is read
 PARAMS: tuple[str, ...] = ("part", "part1", "part2")
@@ -42,7 +43,7 @@ def ensure(texts: Texts, connection: BaseDatabaseWrapper) -> None:
                 return
             if building:
                 raise Unavailable("another process is building the index of parts")
-            drop(texts, connection)
+            cursor.execute(_dropped(texts, connection))  # under the same limits: drop() would put the usual ones back
         quote = connection.ops.quote_name
         whole = " || chr(10) || ".join(map(quote, texts.columns))
         try:
@@ -57,7 +58,11 @@ def ensure(texts: Texts, connection: BaseDatabaseWrapper) -> None:
 def drop(texts: Texts, connection: BaseDatabaseWrapper) -> None:
     """Remove the index beside running reads; the extension stays, others may use it."""
     with _unlimited(connection) as cursor:
-        cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {connection.ops.quote_name(texts.name)}")
+        cursor.execute(_dropped(texts, connection))
+
+
+def _dropped(texts: Texts, connection: BaseDatabaseWrapper) -> str:
+    return f"DROP INDEX CONCURRENTLY IF EXISTS {connection.ops.quote_name(texts.name)}"
 
 
 def known(texts: Texts, connection: BaseDatabaseWrapper) -> Known | None:
@@ -108,11 +113,12 @@ def _line(error: DatabaseError) -> str:
 def _unlimited(connection: BaseDatabaseWrapper) -> Iterator[Any]:
     """Hold a block whose statements may run and wait for long, so need no second try: they stop nobody meanwhile."""
     limits = ("statement_timeout", "lock_timeout")
-    with connection.cursor() as cursor:
+    with answering(connection, float("inf")), connection.cursor() as cursor:
         for limit in limits:
             cursor.execute(f"SET {limit} = 0")
         try:
             yield cursor
         finally:
-            for limit in limits:
-                cursor.execute(f"RESET {limit}")
+            with suppress(DatabaseError):  # a connection that is lost has taken its limits along
+                for limit in limits:
+                    cursor.execute(f"RESET {limit}")

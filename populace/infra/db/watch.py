@@ -57,10 +57,12 @@ class Watch:
             if wire.waits.get(wire) != since:  # answered meanwhile
                 return
             wire.cut = True
-            end = socket.socket(fileno=wire.pgconn.socket)
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.detach()  # libpq closes it
+            with suppress(OSError, psycopg.Error):  # closed meanwhile, by the server or by libpq
+                end = socket.socket(fileno=wire.pgconn.socket)
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                finally:
+                    end.detach()  # libpq closes it
         self.pool.cut(given)
 
     def judge(self, now: float) -> None:
@@ -71,7 +73,10 @@ class Watch:
         elif (self.pool.stuck or self.pool.silent) and now - self.answered_at >= AGAIN_S:
             self.asking, self.asked_at = True, now
             self.meanwhile = {waiting: at for waiting, at in list(self.pool.waits.items()) if isinstance(waiting, Wire)}
-            threading.Thread(target=self.ask, name="database question", daemon=True).start()
+            try:
+                threading.Thread(target=self.ask, name="database question", daemon=True).start()
+            except RuntimeError:  # no thread is to be had: the next look tries again
+                self.asking = False
 
     def others_are_answered(self) -> bool:
         """Tell whether somebody got an answer since the question was asked: then it is only slow in coming."""
@@ -112,7 +117,10 @@ _started = threading.Lock()
 def start() -> None:
     """Begin to watch this process's pools, if nobody does."""
     if _started.acquire(blocking=False):
-        threading.Thread(target=_watch, name="database watch", daemon=True).start()
+        try:
+            threading.Thread(target=_watch, name="database watch", daemon=True).start()
+        except RuntimeError:  # no thread is to be had: the next connection tries again
+            _started.release()
 
 
 def _watch() -> None:

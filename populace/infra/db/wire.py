@@ -1,5 +1,6 @@
 """A psycopg connection that says since when it waits for an answer, and can be looked at without asking the server."""
 
+import os
 import select
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ ANSWER_S = 5.7
 
 closing = threading.Lock()
 """Held while a connection is closed or cut, so that nobody cuts a file descriptor that means another one by now."""
+
+os.register_at_fork(after_in_child=closing._at_fork_reinit)  # type: ignore[attr-defined]  # who held it stayed behind
 
 
 class Wire:
