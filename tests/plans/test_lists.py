@@ -261,7 +261,8 @@ def test_a_page_of_beginnings_looks_up_no_parts(people, db):
         values["common"], values["part"] = False, "%user1%"
         plan = explain(folded_list(read), connection, generic=generic, limit=21, run=True, digest=DIGEST, **values)
         assert scans(plan, "user_parts") == (0, 0)
-        check_reads(plan, 21, 2 * 21 + 1)
+        if generic:  # a custom plan knows that half of all people have this part, and would scan, if it ever came to it
+            check_reads(plan, 21, 2 * 21 + 1)
 
 
 @pytest.mark.only_on("postgresql", "SQLite finds one row after the other, and has no statistics of values")
