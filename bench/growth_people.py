@@ -17,7 +17,7 @@ import django
 from django.db import connection
 
 from bench import people
-from bench.load import GROUPS, check_identifiers, insertion, make_groups, person_of, populace_token
+from bench.load import GROUPS, check_identifiers, insertion, make_groups, person_of, populace_token, unhurried
 from bench.stage import CORES, say
 
 CHUNK = 500_000
@@ -149,6 +149,7 @@ def grow(before: int, after: int, when: str) -> None:
 
 def main(before: int, after: int, last: int, until: str) -> None:
     django.setup()
+    unhurried()
     if not before:
         begin()
         make_groups()

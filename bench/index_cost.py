@@ -10,6 +10,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.load import unhurried
 from bench.report import aligned, facts, save
 from bench.run import number
 from bench.stage import say, stage
@@ -88,6 +89,7 @@ def inside(creates: int, rounds: int) -> None:
     import django
 
     django.setup()
+    unhurried()
     from bench import creating
 
     run(

@@ -14,6 +14,7 @@ from django.db.models import Field, Model
 from psycopg import sql
 
 from bench import people
+from populace.infra.db import wire
 
 # The secondary indexes of the tables being filled: dropped first and built again from all rows, which is faster.
 # (Those behind a constraint stay.)
@@ -61,8 +62,15 @@ def insert(model: type[Model], given: Mapping[str, str], source: str) -> None:
             cursor.execute(definition)
 
 
+def unhurried() -> None:
+    """Let what this process asks take its time, on as many connections as it likes; to be called before it has any."""
+    wire.ANSWER_S = float("inf")
+    connection.settings_dict["POOL"] = {"max": 100}
+
+
 def prepare() -> None:
     """Open the connection; no timeouts, no foreign key look-ups for rows that are right by construction."""
+    unhurried()
     run("SET statement_timeout = 0; SET maintenance_work_mem = '512MB'; SET session_replication_role = replica")
 
 
