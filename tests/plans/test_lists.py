@@ -358,9 +358,10 @@ def test_a_common_part_is_estimated_by_statistics(people, db):
         assert inside / 2 <= count("estimate", Reader(), {}, words_of(q)) <= inside * 2
 
 
-@pytest.mark.only_on("postgresql", "the others compile nothing")
-def test_no_plan_is_compiled_to_machine_code(db):
-    """Guard: config/engines.py:PLANS."""
+@pytest.mark.only_on("postgresql", "the others know neither")
+@pytest.mark.parametrize(("setting", "value"), [("jit", "off"), ("max_parallel_workers_per_gather", "0")])
+def test_no_plan_is_compiled_to_machine_code_or_given_workers(db, setting, value):
+    """Guard: config/engines.py:PLANS. Both begin where a million people are reckoned with."""
     with connection.cursor() as cursor:
-        cursor.execute("SHOW jit")
-        assert cursor.fetchall() == [("off",)]
+        cursor.execute(f"SHOW {setting}")
+        assert cursor.fetchall() == [(value,)]
