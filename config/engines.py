@@ -14,7 +14,7 @@ TIMEOUTS_MS = {"statement_timeout": 5000, "lock_timeout": 2000, "idle_in_transac
 # PostgreSQL would plan some lists anew in every request: it reckons the time of planning by the number of tables.
 # And what it reckons to be expensive for values it does not know it would first compile to machine code, and start
 # workers for: from a million people on both took longer than the look-up itself (make bench-full).
-PLANS = {"plan_cache_mode": "force_generic_plan", "jit": "off", "max_parallel_workers_per_gather": 0}
+PLANS = {"plan_cache_mode": "force_generic_plan", "jit": "off", "max_parallel_workers_per_gather": "0"}
 
 # Of a host that has vanished: seconds to connect, milliseconds that what was sent may stay unacknowledged, and seconds
 # until an idle connection is known to be dead. Of one that is there and says nothing tells populace/infra/db/watch.py.
