@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import SplitResult, parse_qsl, unquote
 
 from config import env
 from config.env import ROOT, fail
@@ -51,6 +51,17 @@ def sqlite(name: str, url: str) -> dict[str, Any]:
         },
         # Threads of one test share a file, not a connection.
         "TEST": {"NAME": path.with_suffix(".test.sqlite3")},
+    }
+
+
+def server(parts: SplitResult) -> dict[str, str]:
+    """Return which database of which server a URL names, and as whom to go there."""
+    return {
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
     }
 
 
@@ -105,11 +116,7 @@ def postgresql(name: str, url: str) -> dict[str, Any]:
         fail(name, "names no database: postgres://USER:PASSWORD@HOST:PORT/NAME")
     return {
         "ENGINE": "populace.infra.db.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        **server(parts),
         "CONN_MAX_AGE": None,  # the pool keeps them
         "POOL": pool(name, options),
         **session(name, options),
@@ -140,11 +147,7 @@ def mariadb(name: str, url: str) -> dict[str, Any]:
     session = ", ".join(f"{setting} = {value}" for setting, value in MARIADB_SESSION.items())
     return {
         "ENGINE": "populace.infra.db.mariadb",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        **server(parts),
         "CONN_MAX_AGE": 3600,  # seconds: what a session has gathered on the server goes with it
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {

@@ -241,7 +241,7 @@ def _(error: HashingBusy) -> Problem:
 
 @problem_of.register
 def _(error: PoolExhausted) -> Problem:
-    return Problem("db_pool_exhausted", headers={"Retry-After": "1"})
+    return Problem("db_pool_exhausted")
 
 
 BY_CAUSE = {

@@ -9,12 +9,42 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.incident import Incident, table
-from tests.support.plugin import ENGINE
-from tests.support.postgresql import NotThere, binaries
+from tests.support.installation import Installation
+from tests.support.missing import missing
+from tests.support.plugin import ENGINE, Session
+from tests.support.postgresql import NotThere, PostgreSQL, binaries
 from tests.support.processes import ROOT
+from tests.support.proxy import Proxy
 
 ROUNDS = os.environ.get("FAULT_ROUNDS")  # set by `make faults` alone
 INCIDENTS: dict[str, Incident] = {}
+
+
+@pytest.fixture
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server that no other test uses, so that it may be stopped."""
+    try:
+        server = PostgreSQL()
+    except NotThere as reason:
+        missing(str(reason))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def alone(tmp_path, postgresql) -> Iterator[Installation]:
+    """An installation on it, with one web process; nothing runs yet."""
+    made = Installation(tmp_path, DATABASE_URL=postgresql.create("populace"), POPULACE_WEB_PROCESSES="1")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    """A proxy before the PostgreSQL of all tests."""
+    assert Session.postgresql
+    with Proxy(Session.postgresql.port) as made:
+        yield made
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ import psycopg
 import pytest
 
 from tests.support.installation import Installation
-from tests.support.missing import missing
-from tests.support.postgresql import NotThere, PostgreSQL
+from tests.support.postgresql import PostgreSQL
 from tests.support.processes import wait_until
 from tests.support.stand import get, kept, load
 
@@ -24,21 +23,9 @@ USERS = "/api/v1/users"
 
 
 @pytest.fixture
-def postgresql():
-    try:
-        server = PostgreSQL()
-    except NotThere as reason:
-        missing(str(reason))
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def server(tmp_path, postgresql):
-    made = Installation(tmp_path, DATABASE_URL=postgresql.create("populace"), POPULACE_WEB_PROCESSES="1")
-    made.start_web()
-    yield made
-    made.stop()
+def server(alone):
+    alone.start_web()
+    return alone
 
 
 def backends(server: Installation, where: str) -> list[int]:

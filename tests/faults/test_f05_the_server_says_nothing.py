@@ -8,8 +8,6 @@ import httpx
 import pytest
 
 from tests.support.installation import Installation
-from tests.support.missing import missing
-from tests.support.postgresql import NotThere, PostgreSQL
 from tests.support.processes import wait_until
 from tests.support.stand import get, kept, load
 
@@ -20,22 +18,10 @@ CEILING = 1 if os.environ.get("FAULT_ROUNDS") else 10  # times are taken by `mak
 
 
 @pytest.fixture
-def postgresql():
-    try:
-        server = PostgreSQL()
-    except NotThere as reason:
-        missing(str(reason))
-    yield server
-    server.resume()
-    server.stop()
-
-
-@pytest.fixture
-def server(tmp_path, postgresql):
-    made = Installation(tmp_path, DATABASE_URL=postgresql.create("populace"), POPULACE_WEB_PROCESSES="1")
-    made.start_web()
-    yield made
-    made.stop()
+def server(alone, postgresql):
+    alone.start_web()
+    yield alone
+    postgresql.resume()
 
 
 def lines(server: Installation, event: str) -> list[dict]:

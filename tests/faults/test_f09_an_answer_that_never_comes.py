@@ -11,9 +11,7 @@ from collections import Counter
 import pytest
 
 from tests.support.incident import Incident
-from tests.support.plugin import Session
 from tests.support.processes import wait_until
-from tests.support.proxy import Proxy
 from tests.support.sql import rows
 
 pytestmark = pytest.mark.only_on("postgresql", "a file has no line that could break")
@@ -24,13 +22,6 @@ ALONE, COMMIT = (
     'INSERT INTO "audit_event"',
     "COMMIT",
 )  # a statement that is its own transaction; the end of a longer one
-
-
-@pytest.fixture
-def proxy():
-    assert Session.postgresql
-    with Proxy(Session.postgresql.port) as made:
-        yield made
 
 
 @pytest.fixture

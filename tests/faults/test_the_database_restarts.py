@@ -2,32 +2,17 @@
 
 import pytest
 
-from tests.support.installation import Installation
-from tests.support.missing import missing
-from tests.support.postgresql import NotThere, PostgreSQL
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.only_on("postgresql", "a file does not restart")
 
 
 @pytest.fixture
-def postgresql():
-    try:
-        server = PostgreSQL()
-    except NotThere as reason:
-        missing(str(reason))
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def server(tmp_path, postgresql):
+def server(alone):
     """A running Populace on a PostgreSQL that no other test uses."""
-    made = Installation(tmp_path, DATABASE_URL=postgresql.create("populace"), POPULACE_WEB_PROCESSES="1")
-    made.start_web()
-    made.start_worker()
-    yield made
-    made.stop()
+    alone.start_web()
+    alone.start_worker()
+    return alone
 
 
 def test_requests_answer_503_while_it_is_gone_and_all_processes_heal_by_themselves(server, postgresql):

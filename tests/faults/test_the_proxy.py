@@ -7,16 +7,8 @@ import pytest
 
 from tests.support.plugin import Session
 from tests.support.processes import wait_until
-from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.only_on("postgresql", "it stands before PostgreSQL")
-
-
-@pytest.fixture
-def proxy():
-    assert Session.postgresql
-    with Proxy(Session.postgresql.port) as made:
-        yield made
 
 
 @pytest.fixture
