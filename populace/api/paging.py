@@ -66,6 +66,11 @@ class Asked(NamedTuple):
         return next(size for size in SIZES if size >= self.limit) + 1
 
     @property
+    def key(self) -> Key:
+        """Return behind which row the page begins; () for the end that the walk begins at."""
+        return self.cursor.key if self.cursor else ()
+
+    @property
     def backwards(self) -> bool:
         """Tell whether the page lies before its cursor."""
         return self.cursor is not None and self.cursor.backwards

@@ -37,7 +37,7 @@ from populace.users.errors import Invalid, Refused, VersionMismatch
 from populace.users.models import AttributeSchema, User
 from populace.users.querysets import SEARCHED, Reader, visible_to
 from populace.users.search import words_of
-from populace.users.search_parts import STEP, read
+from populace.users.search_parts import STEP, completed, read
 
 EVENTS_SHOWN = 20
 GROUPS_SHOWN = 50
@@ -240,6 +240,7 @@ def searched(query: str, is_active: bool | None, position: Position) -> Found:
     back = bool(key) and position.is_before
     statement, values = read(words, is_active, key, descending=back)
     rows = statement.result(values, PER_PAGE + 1)
+    rows = completed(rows, PER_PAGE + 1, words, is_active, key, descending=back)
     hits = [row for row in rows if row[0]]
     page = page_of([person_of(row[0]) for row in hits], [_text(row) for row in hits], back=back, begins=not key)
     if len(hits) <= PER_PAGE and rows and rows[-1][4] == b"t":  # it has looked at enough for one page

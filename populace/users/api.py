@@ -52,14 +52,15 @@ class Users(ListView):
         self.listing = listing_of(asked.parameters)
         if asked.parameters.get("count", "none") not in COUNTS:
             raise Refused("invalid", "count", f"One of {', '.join(COUNTS)}.")
-        key = asked.cursor.key if asked.cursor else ()
-        return None if self.listing.identified else self.listing.read(key, backwards=asked.backwards)
+        return None if self.listing.identified else self.listing.read(asked.key, backwards=asked.backwards)
 
     def page(self, request: Request) -> tuple[list[Row], Key | None]:
         """Return the rows; of a search, without the mark that says where it ended early."""
         if self.listing.identified:
             return [(document,) for document in self.listing.person()], None
         rows = self.rows or []
+        if self.listing.words:
+            rows = self.listing.completed(rows, self.asked.rows, self.asked.key, backwards=self.asked.backwards)
         if not self.listing.words or not rows:
             return rows, None
         ended = key_of(rows[-1][:-1]) if rows[-1][-1] == b"t" else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from populace.infra.db.compiled import Compiled
+from populace.infra.db.compiled import Compiled, Row
 from populace.users import search, search_parts
 from populace.users.errors import Refused
 from populace.users.filters import Filters, filters_of, passes
@@ -55,6 +55,11 @@ class Listing(NamedTuple):
             return holders(descending), {"name": name, "value": text, "id": behind, "far": far}
         walk = Walk(self.order, columns_of(self.filters), descending)
         return page(walk), place_of(walk, key, self.filters)
+
+    def completed(self, rows: list[Row], limit: int, key: Key, *, backwards: bool) -> list[Row]:
+        """Return the rows of `read`'s statement for a search, read up to `limit`, with what it left to be added."""
+        is_active, descending = self.filters.get("is_active"), self.descending != backwards
+        return search_parts.completed(rows, limit, self.words, is_active, key, descending=descending)
 
     def person(self) -> list[bytes]:
         """Return the document of the one person who has these identifiers and passes every filter, if any does.

@@ -18,7 +18,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Case, Q, TextField, Value, When
 
-from populace.infra.db.compiled import Compiled, Param, Plan
+from populace.infra.db.compiled import Compiled, Param, Plan, Row
 from populace.infra.db.composed import composed, late, materialized
 from populace.infra.db.parts import Contains, Holds
 from populace.infra.db.parts_terms import LETTERS, has_letters, is_ascii_letter
@@ -37,6 +37,13 @@ COMMON = 4
 
 OTHERS = range(1, WORDS_MAX)
 """The words but the one that is looked up."""
+
+AT_ONCE = 100_000
+"""People among whom a look-up takes a tenth of its page (`make bench-full`: "prefix of few"); the lists of letters that
+PostgreSQL reads for it grow with the directory."""
+
+BEHIND_BEGINNINGS: Key = (str(STEP), "", str(FIRST_ID))
+"""The place at which the last step begins."""
 
 
 def contains(word: Word) -> Q:
@@ -111,14 +118,42 @@ def search(descending: bool, with_parts: bool, examined: int = EXAMINED) -> Sear
 def read(words: Sequence[Word], is_active: bool | None, key: Key, *, descending: bool) -> tuple[Search, dict[str, Any]]:
     """Return the statement of the page behind `key`, and its values.
 
-    The last step is left out where it has nothing to add: on the way back it comes first, and is passed.
+    The last step is left out where it has nothing to add (on the way back it comes first, and is passed), and where it
+    waits: give the rows to `completed`.
     """
     connection = connections[User.objects.db]
     values = place_of(words, is_active, key, descending)
     passed = bool(key) and descending and int(key[0]) < STEP
-    if passed or not words[0].is_part or not in_use(connection):
+    if passed or not words[0].is_part or not in_use(connection) or _waits(key, descending, connection):
         return search(descending, False), values
     return search(descending, True), values | _place_of(words, key, descending, connection)
+
+
+def completed(
+    rows: list[Row], limit: int, words: Sequence[Word], is_active: bool | None, key: Key, *, descending: bool
+) -> list[Row]:
+    """Return the rows of `read`'s statement, read up to `limit`, and what the last step adds if it has waited.
+
+    In a large directory a page that beginnings do not fill ends with them, so that whoever types on sees them at no
+    higher price; people who have the word as a part are the next page. Where nobody has it as a beginning, they are
+    this one, by a second statement.
+    """
+    connection = connections[User.objects.db]
+    whole = len(rows) >= limit or bool(rows and rows[-1][-1] == b"t")
+    if whole or not words[0].is_part or not _waits(key, descending, connection) or not in_use(connection):
+        return rows
+    if rows:
+        return [*rows, (None, *(text.encode() for text in BEHIND_BEGINNINGS), b"t")]
+    statement, values = read(words, is_active, BEHIND_BEGINNINGS, descending=False)
+    return statement.result(values, limit)
+
+
+def _waits(key: Key, descending: bool, connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether the look-up is left to a page of its own: not on the way back, which begins with it."""
+    if descending or (key and int(key[0]) == STEP) or not PARTS.eager(connection):
+        return False
+    columns = statistics(connection)
+    return SEARCHED[0] in columns and columns[SEARCHED[0]].rows > AT_ONCE
 
 
 def _place_of(words: Sequence[Word], key: Key, descending: bool, connection: BaseDatabaseWrapper) -> dict[str, Any]:

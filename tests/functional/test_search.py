@@ -3,7 +3,9 @@
 from functools import partial
 
 import pytest
+from django.db import connection
 
+from populace.users import statistics
 from populace.users.models import User
 from populace.users.search_parts import search
 from tests.functional.test_lists import VALUES, flat, ids, url, walk
@@ -134,6 +136,39 @@ def test_parts_come_behind_beginnings_in_the_order_of_ids(client, annas):
         while following := client.get(last).json()["next"]:
             last = following
         assert flat(walk(client, last, "previous")[::-1]) == whole
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Have the statistics of now call the directory a large one."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE users_user")
+    statistics._kept.clear()
+    monkeypatch.setattr("populace.users.search_parts.AT_ONCE", 1)
+    yield
+    statistics._kept.clear()
+
+
+@pytest.mark.only_on("postgresql", "the others look up no more than they show")
+def test_in_a_large_directory_a_page_of_beginnings_ends_before_parts(client, annas, large):
+    """Guards: populace/users/search_parts.py:_waits, completed (the mark behind which parts begin)."""
+    begin, inside = annas
+    assert walk(client, url(q="anna")) == [begin, inside]
+    for limit in (1, 4, 5, 7):
+        assert flat(walk(client, url(q="anna", limit=limit))) == begin + inside
+        last = url(q="anna", limit=limit)
+        while following := client.get(last).json()["next"]:
+            last = following
+        assert flat(walk(client, last, "previous")[::-1]) == begin + inside
+
+
+@pytest.mark.only_on("postgresql", "the others look up no more than they show")
+def test_in_a_large_directory_a_part_that_nothing_begins_with_is_found_at_once(client, annas, large):
+    """Guard: populace/users/search_parts.py:completed (the second statement)."""
+    _, inside = annas
+    assert ids(client.get(url(q=".anna"))) == inside
+    assert flat(walk(client, url(q=".anna", limit=2))) == inside
+    assert client.get(url(q="zzzz")).json()["next"] is None
 
 
 @pytest.mark.parametrize("q", ["anna", "nna", "anna wu1", "nna u", ".ann 7", "ANNA wu"])

@@ -265,6 +265,20 @@ def test_a_page_of_beginnings_looks_up_no_parts(people, db):
             check_reads(plan, 21, 2 * 21 + 1)
 
 
+@pytest.mark.only_on("postgresql", "the others look up no more than they show")
+def test_a71_in_a_large_directory_beginnings_wait_for_no_parts(people, db, monkeypatch):
+    """Guard: populace/users/search_parts.py:_waits."""
+    monkeypatch.setattr("populace.users.search_parts.AT_ONCE", 1_000)
+    listing = listing_of({"q": "user1999"})
+    for backwards in (False, True):
+        read, values = listing.read((), backwards=backwards)
+        rows = read.result(values, 21)
+        assert (len(rows), len(listing.completed(rows, 21, (), backwards=backwards))) == (11, 11 if backwards else 12)
+        plan = explain(folded_list(read), connection, generic=True, limit=21, run=True, digest=DIGEST, **values)
+        assert ("user_parts" in plan.text) == backwards
+        check_reads(plan, 11, 4 * 11 + 1)  # twice walked, looked up, shown
+
+
 @pytest.mark.only_on("postgresql", "SQLite finds one row after the other, and has no statistics of values")
 def test_a71_a_common_part_is_walked_for_not_looked_up(people, db):
     """Guard: populace/users/search_parts.py:_place_of (`common`)."""
