@@ -189,6 +189,14 @@ def database(name: str, url: str) -> dict[str, Any]:
     return ENGINES[scheme](name, url)
 
 
+def files(name: str, url: str) -> dict[str, Any]:
+    """Return where files of jobs are kept: `file://`, a folder."""
+    parts = env.url(name, url)
+    if parts.scheme != "file":
+        fail(name, "must begin with file://")
+    return {"folder": str(path_of(name, url))}
+
+
 def mailer(name: str, url: str) -> dict[str, Any]:
     """Return the Django settings of the mailer: `file://` (one file a mail) or `smtp://`."""
     parts = env.url(name, url)

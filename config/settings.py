@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "populace.groups",
     "populace.credentials",
     "populace.logins",
+    "populace.bulk",
     "populace.api",
     "drf_spectacular_sidecar",  # static files alone
 ]
@@ -114,6 +115,7 @@ TASKS = {
         "QUEUES": ["mail", "default", "bulk"],  # lanes, most urgent first
     }
 }
+FILES = engines.files("FILES_URL", env.text("FILES_URL", "file://var/files"))  # of jobs: sent in, and made
 MAILERS = {"default": engines.mailer("EMAIL_URL", env.text("EMAIL_URL", "file://var/mail"))}
 DEFAULT_FROM_EMAIL = env.text("POPULACE_MAIL_FROM", "Populace <noreply@localhost>")
 

@@ -150,6 +150,12 @@ KINDS = {
         "A group is deleted with at most 100,000 members: remove others first, 1,000 a call.",
         "`POST /api/v1/groups/{id}/members` with `remove`, until fewer are left; then delete the group.",
     ),
+    "quota": Kind(
+        409,
+        "Quota reached",
+        "One person may have so many of these at a time, and the caller has. `detail` says how many.",
+        "Wait until one is over, or end one.",
+    ),
     "idempotency_in_flight": Kind(
         409,
         "Still at work",

@@ -16,6 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
 from populace.api.kinds import KINDS
+from populace.bulk.errors import JobNotFound, TooManyJobs
 from populace.credentials.errors import ExceedsToken, TokenNotFound
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
@@ -155,6 +156,7 @@ def _(error: Exception) -> Problem:
 @problem_of.register(Http404)
 @problem_of.register(UserNotFound)
 @problem_of.register(GroupNotFound)
+@problem_of.register(JobNotFound)
 @problem_of.register(TokenNotFound)
 def _(error: Exception) -> Problem:
     return Problem("not_found")
@@ -189,6 +191,11 @@ def _(error: NameTaken) -> Problem:
 @problem_of.register
 def _(error: Cycle) -> Problem:
     return Problem("cycle")
+
+
+@problem_of.register
+def _(error: TooManyJobs) -> Problem:
+    return Problem("quota", "Twenty of your jobs wait or run already.")
 
 
 @problem_of.register

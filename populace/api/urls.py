@@ -5,6 +5,7 @@ from django.urls import re_path
 from populace.api import health, problem_pages
 from populace.api.schema import views as schema
 from populace.audit import api as audit
+from populace.bulk import api as bulk
 from populace.credentials import api as credentials
 from populace.groups import api as groups
 from populace.users import api as users
@@ -24,6 +25,11 @@ urlpatterns = [
     re_path(r"^api/v1/tokens/?$", credentials.Tokens.as_view(), name="tokens"),
     re_path(r"^api/v1/tokens/(?P<id>[^/]+)/rotate/?$", credentials.TokenRotation.as_view(), name="rotation"),
     re_path(r"^api/v1/events/?$", audit.Events.as_view(), name="events"),
+    re_path(r"^api/v1/jobs/(?P<id>[^/]+)/?$", bulk.JobView.as_view(), name="job"),
+    re_path(r"^api/v1/jobs/?$", bulk.Jobs.as_view(), name="jobs"),
+    re_path(r"^api/v1/jobs/(?P<id>[^/]+)/cancel/?$", bulk.JobCancel.as_view(), name="job-cancel"),
+    re_path(r"^api/v1/jobs/(?P<id>[^/]+)/errors/?$", bulk.JobErrors.as_view(), name="job-errors"),
+    re_path(r"^api/v1/jobs/(?P<id>[^/]+)/result/?$", bulk.JobResult.as_view(), name="job-result"),
     re_path(r"^livez/?$", health.livez, name="livez"),
     re_path(r"^readyz/?$", health.readyz, name="readyz"),
     re_path(r"^metrics/?$", health.Metrics.as_view(), name="metrics"),

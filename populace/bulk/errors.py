@@ -1,4 +1,4 @@
-"""Why an import does not begin."""
+"""Why an import does not begin, and what is wrong about a job."""
 
 
 class FileRefused(Exception):
@@ -7,3 +7,11 @@ class FileRefused(Exception):
 
 class OptionRefused(ValueError):
     """There is no such format or way to deal with conflicts; the message names those that there are."""
+
+
+class JobNotFound(LookupError):
+    """There is no such job."""
+
+
+class TooManyJobs(Exception):
+    """Too many jobs of this person wait or run."""

@@ -167,6 +167,23 @@ CALLS = {
         body_required=False,
     ),
     ("GET", "/api/v1/events"): Call("listEvents", "What happened, newest first.", gives="Events"),
+    ("GET", "/api/v1/jobs"): Call(
+        "listJobs", "A page of jobs, newest first: one's own, with `admin` all.", gives="Jobs"
+    ),
+    ("GET", "/api/v1/jobs/{id}"): Call("getJob", "One job.", gives="Job"),
+    ("POST", "/api/v1/jobs/{id}/cancel"): Call(
+        "cancelJob",
+        "Have a job stop behind the rows that it is at; what it has done stays. It may be over already.",
+        "Nothing",
+        "Job",
+        body_required=False,
+    ),
+    ("GET", "/api/v1/jobs/{id}/errors"): Call(
+        "getJobErrors", "The rows of which nothing came, each as sent with `row`, `code`, `reason`.", gives="text/csv"
+    ),
+    ("GET", "/api/v1/jobs/{id}/result"): Call(
+        "getJobResult", "The file that one's own job has made.", gives="application/octet-stream"
+    ),
     ("DELETE", "/api/v1/tokens/{id}"): Call(
         "revokeToken", "End a token, from the next request on.", "Nothing", body_required=False
     ),

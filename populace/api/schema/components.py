@@ -7,6 +7,7 @@ from populace.api.kinds import KINDS
 from populace.api.schema.shapes import FREE, TEXT, UUID, Shape, array, shown, struct, taken
 from populace.audit import documents as audit
 from populace.audit.permissions import PERMISSIONS
+from populace.bulk import documents as bulk
 from populace.credentials import documents as credentials
 from populace.credentials.hashing import LONGEST_CHARACTERS, SHORTEST_CHARACTERS
 from populace.groups import documents as groups
@@ -53,6 +54,16 @@ TOLD: Mapping[str, Mapping[str, str]] = {
         "expires_at": "Null: never.",
         "last_used_at": "True to about a minute and a half. Null: not yet.",
     },
+    "Job": {
+        "progress": "Rows behind, and all there are; `total` is null while nobody knows.",
+        "eta_seconds": "If it goes on as it went. Null: not under way, or nobody knows.",
+        "owner": "Who asked for it.",
+        "result": "Numbers of what came of it, once it is over.",
+        "code": "Why it failed; '' unless it did.",
+        "errors_url": "Where the rows are of which nothing came. Null: none.",
+        "result_url": "What it has made: a link that ends in 15 minutes, made anew with every look. Null: nothing.",
+        "expires_at": "When it is forgotten, with its files. Null: not while it waits or runs.",
+    },
     "Event": {
         "action": "Such as `user.created`.",
         "actor": "Who did it.",
@@ -71,6 +82,7 @@ def components() -> dict[str, Shape]:
         "Token": credentials.NEW,
         "Event": audit.EventDocument(),
         "Member": groups.MemberDocument(),
+        "Job": bulk.SHOWN,
     }
     found = {name: shown(document) for name, document in documents.items()}
     for name, document in documents.items():

@@ -82,6 +82,8 @@ def _shown(field: Any) -> Shape:
             return array(ID_AND_NAME)
         case drf.ListField():
             return array(_shown(field.child))
+        case drf.Serializer():
+            return shown(field)
         case drf.UUIDField():
             return UUID
         case drf.DateTimeField():

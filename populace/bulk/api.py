@@ -1,0 +1,162 @@
+"""/api/v1/jobs: how far each has come, and what it has made. Whoever asked for it sees it; `admin` sees all."""
+
+import hmac
+import json
+import time
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpResponse, StreamingHttpResponse
+from rest_framework.request import Request
+
+from populace.api.authentication import actor_of, require
+from populace.api.lists import ListView
+from populace.api.paging import Asked, Key, parameters_of
+from populace.api.problems import Problem
+from populace.api.receipts import Kept
+from populace.api.views import JSON, LeanView, refuse_body, uuid_or_404
+from populace.bulk.actions import cancel_job, fetched
+from populace.bulk.documents import BASE, JOB_FIELDS, document_of, filename_of
+from populace.bulk.error_rows import csv_of
+from populace.bulk.kinds import KINDS
+from populace.bulk.models import Job, JobFile
+from populace.bulk.reads import job_of, jobs_of, results_of, with_errors
+from populace.infra.db.compiled import Row
+from populace.infra.storage import storage
+
+READ, WRITE = "jobs:read", "jobs:write"
+FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
+
+LINK_S = 15 * 60
+"""Seconds that the link to a result is good for; a new one comes with every look at the job."""
+
+
+class Jobs(ListView):
+    """The collection, newest first."""
+
+    scopes = {"GET": READ}
+    path, members = BASE, JOB_FIELDS
+
+    def read(self, asked: Asked) -> None:
+        """Leave it to page(), which needs to know who asks."""
+
+    def page(self, request: Request) -> tuple[list[Row], Key | None]:
+        """Return the rows (document, id)."""
+        key, by = self.asked.key, actor_of(request)
+        behind = UUID(key[0]) if key else FIRST_ID if self.asked.backwards else LAST_ID
+        jobs = jobs_of(by, behind=behind, descending=not self.asked.backwards, rows=self.asked.rows)
+        return [(document, str(job.id).encode()) for job, document in zip(jobs, documents_of(jobs), strict=True)], None
+
+
+class JobView(LeanView):
+    """One job."""
+
+    scopes = {"GET": READ}
+
+    def get(self, request: Request, id: str) -> HttpResponse:
+        """Return its document."""
+        return shown_job(job_of(uuid_or_404(id), by=actor_of(request)))
+
+
+class JobCancel(LeanView):
+    """Have a job stop."""
+
+    scopes = {"POST": WRITE}
+
+    def post(self, request: Request, id: str) -> HttpResponse:
+        """Ask for it; the job stops behind the chunk that it is in. What it has done stays."""
+        key, by = uuid_or_404(id), actor_of(request)
+        refuse_body(request)
+        job = job_of(key, by=by)
+        require(request, KINDS[job.kind].permission)
+        return shown_job(cancel_job(job.id, by=by))
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the job as it is now."""
+        return shown_job(job_of(kept.subject_id, by=actor_of(request)))
+
+
+class JobErrors(LeanView):
+    """The rows of which nothing came."""
+
+    scopes = {"GET": READ}
+
+    def get(self, request: Request, id: str) -> StreamingHttpResponse:
+        """Return them as CSV, or in the shape of the file that they came in."""
+        job, file = _own(request, id), None
+        if not with_errors([job]):
+            raise Problem("not_found")
+        lines = KINDS[job.kind].errors
+        return download(lines(job) if lines else csv_of(job), "text/csv; charset=utf-8", filename_of(job, file))
+
+
+class JobResult(LeanView):
+    """The file that a job has made."""
+
+    scopes = {"GET": READ}
+    with_query = ("GET",)
+
+    def get(self, request: Request, id: str) -> StreamingHttpResponse:
+        """Return it to who asked for the job, while they may still see what is in it; the event names the rows."""
+        parameters = parameters_of(request._request, ("link",))
+        job = _own(request, id)
+        file = results_of([job]).get(job.id)
+        if file is None or ("link" in parameters and not is_good(parameters["link"], job)):
+            raise Problem("not_found")
+        try:
+            blocks = storage().blocks(file.key)
+        except FileNotFoundError:
+            raise Problem("not_found") from None
+        fetched(job, file, by=actor_of(request))
+        return download(blocks, file.content_type, filename_of(job, file))
+
+
+def _own(request: Request, id: str) -> Job:
+    """Return the caller's own job, if they may still do what it did; nobody else's, whatever they may."""
+    by = actor_of(request)
+    job = job_of(uuid_or_404(id), by=by)
+    if job.user_id != by.id:
+        raise Problem("not_found")
+    require(request, KINDS[job.kind].permission)
+    return job
+
+
+def download(blocks: Iterable[bytes], content_type: str, filename: str) -> StreamingHttpResponse:
+    """Return a file, block by block, that no cache keeps and no browser shows."""
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
+    return StreamingHttpResponse(blocks, content_type=content_type, headers=headers)
+
+
+def shown_job(job: Job, *, status: int = 200) -> HttpResponse:
+    """Return a job's document."""
+    (document,) = documents_of([job])
+    headers = {"Location": f"{BASE}/{job.id}"} if status in (201, 202) else {}
+    return HttpResponse(document, content_type=JSON, status=status, headers=headers)
+
+
+def documents_of(jobs: list[Job]) -> list[bytes]:
+    """Return the documents of these jobs: two statements, however many they are."""
+    bad, files = (with_errors(jobs), results_of(jobs)) if jobs else (set[UUID](), dict[UUID, JobFile]())
+    return [
+        document_of(job, has_errors=job.id in bad, result_url=_link(job) if job.id in files else None) for job in jobs
+    ]
+
+
+def _link(job: Job) -> str:
+    until = int(time.time()) + LINK_S
+    return f"{BASE}/{job.id}/result?link={until}.{_signature(job, until, settings.SECRET_KEY)}"
+
+
+def is_good(link: str, job: Job) -> bool:
+    """Tell whether we gave this link to this job's result out, less than LINK_S ago."""
+    until, _, signature = link.partition(".")
+    if not (until.isascii() and until.isdecimal() and len(until) < 12 and int(until) >= time.time()):
+        return False
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return any(hmac.compare_digest(signature.encode(), _signature(job, int(until), one).encode()) for one in secrets)
+
+
+def _signature(job: Job, until: int, secret: str) -> str:
+    key = hmac.digest(secret.encode(), b"populace job result 1", "sha256")
+    return hmac.digest(key, json.dumps([str(job.id), str(job.user_id), until]).encode(), "sha256").hex()

@@ -1,0 +1,28 @@
+"""A job's bad rows as a file, read from the database as it is sent."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+from populace.bulk.models import Job
+from populace.bulk.reads import errors_of
+
+ROWS = 500  # rows of one block
+
+HEAD = ("row", "code", "reason", "sent")
+
+
+def csv_of(job: Job) -> Iterator[bytes]:
+    """Yield a CSV of a job's bad rows, each as sent in one cell of JSON."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEAD)
+    for number, error in enumerate(errors_of(job.id), 1):
+        sent = error.sent if isinstance(error.sent, str) else json.dumps(error.sent, ensure_ascii=False)
+        writer.writerow((error.row, error.code, error.reason, sent))
+        if number % ROWS == 0:
+            yield text.getvalue().encode()
+            text.seek(0)
+            text.truncate()
+    yield text.getvalue().encode()
