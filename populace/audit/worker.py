@@ -1,31 +1,28 @@
-"""The worker's loop: dispatch, claim, run; with nothing to do, one cheap statement every POLL_S."""
+"""The worker's loop: dispatch, and tell lanes what is due; with nothing to do, one cheap statement every POLL_S."""
 
-import itertools
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
-from django.db import Error, InterfaceError, OperationalError, connections
+from django.db import Error, connections
 from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from populace.audit.dispatch import dispatch
 from populace.audit.models import Counter, Event, Outbox
-from populace.infra.db.causes import cause_of
 from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.partitions import ensure_month_partitions, missing_months
 from populace.infra.tasks.chores import CHORES
+from populace.infra.tasks.lanes import serving
 from populace.infra.tasks.models import TaskRow
-from populace.infra.tasks.queue import LANES, Lost, claim, hand_back
-from populace.infra.tasks.run import run
+from populace.infra.tasks.outlasting import outlasting
+from populace.infra.tasks.queue import LANES
 from populace.infra.telemetry import metrics
 
 POLL_S = 0.7  # seconds: 1.4 statements a second when idle, and mail leaves within two polls of the commit
-BULK_FIRST = 8  # every so many claims start at the least urgent lane, or busy urgent lanes would starve it
 CHORES_S = 3600  # seconds between two rounds of upkeep
-PAUSE_S = (0.5, 5)  # seconds to wait for a lost database: at first, doubled each time, and at most
 
 DUE = TaskRow.objects.filter(state=TaskRow.OPEN, due_at__lte=Param("now", TaskRow._meta.get_field("due_at")))
 # From the counter's one row, since the ORM has no SELECT without a table. Compiled: the ORM would spend 2 ms on it at
@@ -38,51 +35,28 @@ LOOK = Compiled(
 )
 
 log = structlog.get_logger(__name__)
-_claims = itertools.count(1)
 
 
 def work(stop: threading.Event) -> None:
-    """Work until `stop` is set: the row in hand is finished, rows claimed but not begun are handed back.
+    """Work until `stop` is set: the rows in hand are finished, rows claimed but not begun are handed back.
 
     A database that does not answer is waited for, for ever. Anything else unexpected ends the process, loudly: its
     supervisor starts it anew, and leases bring back what it had claimed.
     """
-    chores_at, pause_s = 0.0, 0.0
-    while not stop.is_set():
-        try:
-            if time.monotonic() >= chores_at:
-                chores_at = time.monotonic() + (0 if chores() else CHORES_S)
-            busy = step(stop)
-        except Error as error:
-            if not isinstance(error, OperationalError | InterfaceError) and cause_of(error) is None:
-                raise
-            pause_s = _lost(error, pause_s)
-            stop.wait(pause_s)
-            continue
-        if pause_s:
-            log.info("worker_database_back")
-            pause_s = 0.0
-        if not busy:
+    chores_at = 0.0
+
+    def poll() -> None:
+        nonlocal chores_at
+        lanes.check()
+        if time.monotonic() >= chores_at:
+            chores_at = time.monotonic() + (0 if chores() else CHORES_S)
+        waiting, due = look()
+        lanes.tell(due)
+        if not (waiting and dispatch()):
             stop.wait(POLL_S)
 
-
-def step(stop: threading.Event | None = None) -> int:
-    """Do one batch of events and one batch of tasks, if there are any; returns how many of both.
-
-    0 also where another worker was faster. With `stop` set no further row is begun.
-    """
-    waiting, lanes = look()
-    done = dispatch() if waiting else 0
-    rows = claim(lanes[-1] if next(_claims) % BULK_FIRST == 0 else lanes[0]) if lanes else []
-    for row in rows:
-        try:
-            if stop and stop.is_set():
-                hand_back(row)
-            else:
-                run(row)
-        except Lost:
-            log.warning("task_lease_lost", task=row.name, id=str(row.id))
-    return done + len(rows)
+    with serving(stop) as lanes:
+        outlasting(stop, poll)
 
 
 def look() -> tuple[bool, list[int]]:
@@ -132,13 +106,3 @@ def _tried(chore: Callable[[], bool]) -> bool:
     except Error as error:
         log.error("worker_chore_failed", chore=chore.__name__.strip("_"), error=type(error).__name__)
         return False
-
-
-def _lost(error: Error, pause_s: float) -> float:
-    """Count a failed statement, log the first of an incident, drop the connections; returns how long to wait (s)."""
-    metrics.DB_ERRORS.inc()
-    if not pause_s:
-        log.error("worker_database_lost", error=type(error).__name__)
-    connections.close_all()
-    first, most = PAUSE_S
-    return min(pause_s * 2 or first, most)

@@ -12,7 +12,7 @@ from populace.cli.finding import Finding
 from populace.infra.db.postgresql.base import DatabaseWrapper
 from populace.infra.db.sessions import Between, between, room, setting
 
-OF_A_WORKER = 2  # connections: its own, and for a moment the owner's
+OF_A_WORKER = 5  # connections: one of each thread, and for a moment the owner's
 
 
 def connection_findings() -> Iterator[Finding]:

@@ -74,7 +74,7 @@ def test_f12_a_held_row_is_told_to_who_needs_it_and_nobody_else_waits(server, ho
 @pytest.mark.timeout(180)
 def test_f12_a_locked_table_holds_up_only_who_needs_it_and_jobs_wait_and_go_on(server, holder, incident: Incident):
     """Guards: config/engines.py:TIMEOUTS_MS, populace/infra/db/causes.py:CAUSES, populace/bulk/importer.py:_wait,
-    populace/audit/worker.py:work (waits, does not end).
+    populace/infra/tasks/outlasting.py:outlasting (waits, does not end).
     """
     incident.injected = f"LOCK TABLE users_user, {HELD_S} s"
     url, until = server.env["DATABASE_URL"], time.monotonic() + HELD_S

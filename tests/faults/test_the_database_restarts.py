@@ -16,7 +16,7 @@ def server(alone):
 
 
 def test_requests_answer_503_while_it_is_gone_and_all_processes_heal_by_themselves(server, postgresql):
-    """Guards: populace/api/problems.py (503, never a trace), populace/audit/worker.py:work (waits, does not end)."""
+    """Guards: populace/api/problems.py (503, never a trace), populace/infra/tasks/outlasting.py:outlasting (waits)."""
     person = f"/api/v1/users/{server.administrator_id}"
     worker = server.worker
     assert server.http.get(person).status_code == 200

@@ -153,5 +153,5 @@ def test_doctor_adds_up_the_connections(installation):
     installation.env["POPULACE_WEB_PROCESSES"] = "100"
     assert doctor(installation)["connections"] == (
         False,
-        "100 processes x 3 and 2 of the worker, of 197 that the server takes",
+        "100 processes x 3 and 5 of the worker, of 197 that the server takes",
     )

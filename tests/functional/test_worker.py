@@ -1,6 +1,5 @@
 """The worker's loop with a real database: what it costs when idle, whom it serves, how it stops and recovers."""
 
-import itertools
 import threading
 import time
 from contextlib import contextmanager
@@ -17,16 +16,21 @@ from populace.audit import worker
 from populace.audit.actions import recorded
 from populace.audit.consequences import CONSEQUENCES
 from populace.audit.models import Counter, Outbox
-from populace.audit.worker import BULK_FIRST, POLL_S, chores, look, step, work
+from populace.audit.worker import POLL_S, chores, look, work
+from populace.infra.db.pool import pools
 from populace.infra.db.write import write
+from populace.infra.tasks import outlasting
+from populace.infra.tasks.current import Again, stopping
+from populace.infra.tasks.lanes import Lane, serving
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LANES
 from populace.infra.telemetry import metrics
+from tests.support.rounds import step
 
 pytestmark = pytest.mark.django_db
 committed = pytest.mark.django_db(transaction=True, serialized_rollback=True)  # the counter's row comes by migration
 ran: list[object] = []
-stop = threading.Event()
+stop, released = threading.Event(), threading.Event()
 
 
 @task(queue_name="mail")
@@ -42,6 +46,20 @@ def ordinary():
 @task(queue_name="bulk")
 def bulk():
     ran.append("bulk")
+
+
+@task(queue_name="bulk")
+def holds():
+    ran.append("holds")
+    released.wait(20)
+
+
+@task(queue_name="bulk")
+def works_in_chunks():
+    ran.append("chunk")
+    while not stopping():
+        time.sleep(0.01)
+    raise Again
 
 
 @task(queue_name="mail")
@@ -67,6 +85,7 @@ def loses_the_database():
 def _fresh():
     ran.clear()
     stop.clear()
+    released.clear()
 
 
 @pytest.fixture
@@ -145,15 +164,57 @@ def test_the_age_of_the_oldest_waiting_event_is_shown(happens):
     assert metrics.OUTBOX_OLDEST._value.get() == 0
 
 
-def test_urgent_lanes_go_first_and_cannot_starve_the_others(monkeypatch):
-    """Guard: populace/audit/worker.py:step (every BULK_FIRST-th claim starts at the other end)."""
-    monkeypatch.setattr(worker, "_claims", itertools.count(1))
-    ordinary.enqueue()
-    bulk.enqueue()
-    for _ in range(BULK_FIRST):
+@committed
+def test_a_long_task_holds_up_no_other_lane():
+    """Guard: populace/infra/tasks/lanes.py:Lanes (a thread for each)."""
+    holds.enqueue()
+    with working():
+        eventually(lambda: ran)
         mail.enqueue()
-        step()
-    assert ran == [("mail",)] * (BULK_FIRST - 1) + ["bulk"]
+        ordinary.enqueue()
+        eventually(lambda: len(ran) == 3)
+        assert not released.is_set()
+        released.set()
+    assert sorted(ran[1:], key=str) == [("mail",), "ordinary"]
+
+
+@pytest.mark.only_on("postgresql", "the other engines have no pool that could run empty")
+@committed
+def test_an_idle_lane_holds_no_connection(engine):
+    """Guard: populace/infra/tasks/lanes.py:Lane._serve (what it was lent it gives back)."""
+    TaskRow.objects.exists()  # this thread has its own
+    [pool] = pools("default")
+    held = pool.in_use()
+    with serving(stop) as lanes:
+        for queue_name in LANES:
+            ordinary.using(queue_name=queue_name).enqueue()
+        lanes.tell(LANES.values())
+        eventually(lambda: len(ran) == len(LANES))
+        eventually(lambda: pool.in_use() == held)
+        stop.set()
+
+
+@committed
+def test_f36_a_long_task_comes_to_rest_when_the_worker_is_told_to_stop():
+    """Guards: populace/infra/tasks/current.py:stopping, populace/infra/tasks/run.py:run (Again)."""
+    works_in_chunks.enqueue()
+    with working():
+        eventually(lambda: ran)
+    row = TaskRow.objects.get()
+    assert (row.state, row.attempts, row.started_at) == (TaskRow.OPEN, 0, None)
+    assert row.due_at <= timezone.now()
+
+
+@committed
+def test_what_breaks_a_lane_ends_the_worker(monkeypatch):
+    """Guard: populace/infra/tasks/lanes.py:Lanes.check."""
+
+    def breaks(self):
+        raise MemoryError
+
+    monkeypatch.setattr(Lane, "_serve", breaks)
+    with pytest.raises(MemoryError):
+        work(stop)
 
 
 @committed
@@ -168,7 +229,7 @@ def test_a_consequence_happens_within_two_seconds_of_the_commit(happens, monkeyp
 
 @committed
 def test_f36_a_worker_told_to_stop_finishes_its_row_and_hands_the_others_back():
-    """Guard: populace/audit/worker.py:step."""
+    """Guard: populace/infra/tasks/lanes.py:serve."""
     stops_the_worker.enqueue()
     for _ in range(3):
         mail.enqueue()
@@ -181,7 +242,7 @@ def test_f36_a_worker_told_to_stop_finishes_its_row_and_hands_the_others_back():
 
 
 def test_f28_a_lost_lease_does_not_disturb_the_next_row():
-    """Guard: populace/audit/worker.py:step."""
+    """Guard: populace/infra/tasks/lanes.py:serve."""
     ends_its_own_lease.enqueue()
     assert step() == 1
     assert TaskRow.objects.get().state == TaskRow.OPEN
@@ -208,8 +269,8 @@ def test_f01_a_worker_outlives_its_database_connection(happens, engine, monkeypa
 @pytest.mark.only_on("postgresql", "SQLite has no connection that could be lost")
 @committed
 def test_f01_a_connection_lost_during_a_task_costs_one_try(engine, monkeypatch):
-    """Guard: populace/audit/worker.py:work."""
-    monkeypatch.setattr(worker, "PAUSE_S", (0.05, 0.1))
+    """Guard: populace/infra/tasks/outlasting.py:outlasting."""
+    monkeypatch.setattr(outlasting, "PAUSE_S", (0.05, 0.1))
     errors = metrics.DB_ERRORS._value.get()
     loses_the_database.enqueue()
     with working():
@@ -222,8 +283,8 @@ def test_f01_a_connection_lost_during_a_task_costs_one_try(engine, monkeypatch):
 
 
 def test_a_database_that_is_away_is_waited_for_longer_and_longer(monkeypatch):
-    """Guard: populace/audit/worker.py:work."""
-    monkeypatch.setattr(worker, "PAUSE_S", (0.01, 0.04))
+    """Guard: populace/infra/tasks/outlasting.py:outlasting."""
+    monkeypatch.setattr(outlasting, "PAUSE_S", (0.01, 0.04))
     stopped = InternalError("idle in a transaction, as whoever was stopped (SIGSTOP)")
     stopped.__cause__ = psycopg.errors.IdleInTransactionSessionTimeout()
     answers = [OperationalError("away"), stopped] * 2 + [0, OperationalError("away")]
@@ -239,12 +300,12 @@ def test_a_database_that_is_away_is_waited_for_longer_and_longer(monkeypatch):
 
     pauses, closed = [], []
     monkeypatch.setattr(worker, "chores", lambda: False)
-    monkeypatch.setattr(worker.connections, "close_all", lambda: closed.append(1))  # the test's transaction is on it
+    monkeypatch.setattr(outlasting.connections, "close_all", lambda: closed.append(threading.current_thread()))
     with connection.execute_wrapper(refuse), monkeypatch.context() as clock:
         clock.setattr(stop, "wait", pauses.append)
         work(stop)
     assert pauses == [0.01, 0.02, 0.04, 0.04, POLL_S, 0.01, POLL_S]
-    assert len(closed) == 5
+    assert closed.count(threading.main_thread()) == 5  # replaced above, since the test's transaction is on it
 
 
 def test_upkeep_that_fails_stops_nothing(monkeypatch):

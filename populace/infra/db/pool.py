@@ -220,6 +220,23 @@ def log_incidents() -> None:
     _logs.set()
 
 
+_needed = 0
+
+
+def at_least(connections: int) -> None:
+    """Let the pools that this process makes from now on hold that many connections, whatever the URL says.
+
+    A worker's threads shall not wait for one another.
+    """
+    global _needed
+    _needed = connections
+
+
+def needed() -> int:
+    """Return how many connections this process cannot do without."""
+    return _needed
+
+
 _pools: dict[tuple[str, str], Pool] = {}
 _making = threading.Lock()
 

@@ -87,16 +87,21 @@ def mark(row: TaskRow, **values: Any) -> None:
         raise Lost(row.id)
 
 
-def renew(row: TaskRow) -> None:
-    """Start the lease of a claimed row anew: LEASE_S from now. Raises Lost."""
+def renew(row: TaskRow, **values: Any) -> None:
+    """Start the lease of a claimed row anew: LEASE_S from now; writes other columns along. Raises Lost."""
     until = timezone.now() + timedelta(seconds=LEASE_S)
-    mark(row, due_at=until)
+    mark(row, due_at=until, **values)
     row.due_at = until
 
 
 def hand_back(row: TaskRow) -> None:
     """Give a claimed row that was not begun to whoever claims next, the try uncounted. Raises Lost."""
     mark(row, due_at=timezone.now(), started_at=None, attempts=F("attempts") - 1)
+
+
+def put_back(row: TaskRow) -> None:
+    """Send a claimed row to the back of its lane, as if nobody had tried it yet. Raises Lost."""
+    mark(row, due_at=timezone.now(), started_at=None, attempts=0, error="")
 
 
 def backoff_s(attempts: int) -> float:

@@ -1,10 +1,16 @@
 """Which functions a row may name."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from django.tasks import Task
 
 from populace.infra.tasks.queue import AnyTask
+
+WHEN_DEAD: dict[str, Callable[[list[Any], dict[str, Any], str], None]] = {}
+"""By a task's import path, what to do when a row of it is given up: called in that transaction with the row's args,
+its kwargs, and why: `failed` or `abandoned`."""
 
 
 class Rejected(Exception):

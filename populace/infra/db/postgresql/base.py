@@ -15,7 +15,7 @@ from django.db.backends.postgresql.psycopg_any import IsolationLevel
 from psycopg.pq import TransactionStatus
 
 from populace.infra.db import watch
-from populace.infra.db.pool import Bounds, Pool, pool_of, pools
+from populace.infra.db.pool import Bounds, Pool, needed, pool_of, pools
 from populace.infra.db.wire import Connection
 
 
@@ -87,9 +87,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
         Else one connection less than the process has threads: with all of them waiting for the database, one is left
         to answer /livez. Of two threads both may have one: a second that mostly waited for the first would be no use.
+        A worker has one for each of its threads.
         """
         stated: dict[str, Any] = self.settings_dict.get("POOL", {})
-        most = stated.get("max") or max(2, settings.WEB_THREADS - 1)
+        most = max(stated.get("max") or max(2, settings.WEB_THREADS - 1), needed())
         return Bounds(min(stated.get("min", 0), most), most, stated.get("wait", 2.0))
 
     def _make_pool(self) -> Pool:
