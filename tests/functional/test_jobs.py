@@ -12,7 +12,6 @@ from populace.audit.actors import Actor
 from populace.audit.dispatch import dispatch
 from populace.audit.models import Event
 from populace.audit.permissions import ALL
-from populace.audit.worker import step
 from populace.bulk import actions, running
 from populace.bulk.actions import cancel_job, create_job
 from populace.bulk.errors import JobNotFound, TooManyJobs
@@ -26,6 +25,7 @@ from populace.infra.tasks.current import Again
 from populace.infra.tasks.models import TaskRow
 from populace.users.errors import Forbidden
 from tests.support.jobs import COUNTING, Tripped, counting
+from tests.support.rounds import step
 
 pytestmark = pytest.mark.django_db
 
