@@ -1,5 +1,6 @@
 """What the formats have in common: names of columns, and what an error file adds to a row."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from populace.credentials.foreign import adopted
@@ -11,7 +12,18 @@ FLAGS = ("is_active", "email_verified")
 TOLD = ("row", "code", "reason")
 """What an error file adds to the row as it was sent; passed over when the mended file comes back."""
 
+OTHERS = "other_fields_not_imported"
+"""Counts the people of whom a file says what no format of ours knows."""
+
 NEITHER = "Neither true nor false."
+
+
+def left_out(sent: Mapping[str, Any], known: Collection[str], names: Mapping[str, str]) -> set[str]:
+    """Return by which names the summary counts what somebody has beside what is `known`; "" in `names`: by none."""
+    beside = {
+        names.get(name, OTHERS) for name, value in sent.items() if value and name not in known and name not in TOLD
+    }
+    return beside - {""}
 
 
 def flag(value: Any, name: str, faults: list[Invalid]) -> bool | None:

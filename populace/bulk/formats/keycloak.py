@@ -13,7 +13,7 @@ from populace.bulk.formats import lines
 from populace.bulk.formats.fields import secret, stored_hash
 from populace.bulk.formats.json_stream import JsonStream, NotJson
 from populace.bulk.rows import NO_OPTIONS, Options, Row, unreadable
-from populace.credentials.foreign import from_keycloak
+from populace.credentials.vendors import from_keycloak
 from populace.users.errors import Invalid
 
 WHAT = "a user as Keycloak writes one"
