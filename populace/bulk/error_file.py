@@ -29,7 +29,7 @@ class Layout:
     foot: str = "\n"
 
 
-LISTS = {"keycloak": "users", "firebase": "users"}
+LISTS = {"keycloak": "users", "firebase": "users", "cognito": "Users"}
 """Under which name the format's JSON has its people."""
 
 
@@ -50,7 +50,8 @@ def _csv(how: Recognised) -> Layout:
     def line(told: tuple[Any, ...], sent: Any) -> str:
         text = io.StringIO()
         cells = [*sent, "", *told] if how.format == "firebase" else [*told, *(sent or ())]  # its columns are counted
-        csv.writer(text, delimiter=how.delimiter, lineterminator="").writerow(cells)
+        escape = "\\" if how.format == "cognito" else None
+        csv.writer(text, delimiter=how.delimiter, lineterminator="", escapechar=escape).writerow(cells)
         return text.getvalue()
 
     # Whoever has a file in another encoding opens it with a program that knows UTF-8 by its mark alone.

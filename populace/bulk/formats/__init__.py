@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from populace.bulk.formats import auth0, csv, firebase, jsonl, keycloak, kratos
+from populace.bulk.formats import (
+    auth0,
+    clerk,
+    cognito,
+    csv,
+    django_dump,
+    firebase,
+    jsonl,
+    keycloak,
+    kratos,
+    okta,
+)
 from populace.bulk.rows import Options, Row
 
 type Mapped = Mapping[str, str | None]
@@ -24,7 +35,11 @@ FORMATS = {
     "csv": Format(csv.rows, {}, csv.mapping),
     "jsonl": Format(jsonl.rows, jsonl.MAPPING),
     "auth0": Format(auth0.rows, auth0.MAPPING, auth0.columns, auth0.knows),
+    "clerk": Format(clerk.rows, {}, clerk.columns, clerk.knows),
+    "cognito": Format(cognito.rows, cognito.MAPPING, cognito.columns, cognito.knows),
+    "django": Format(django_dump.rows, django_dump.MAPPING),
     "firebase": Format(firebase.rows, firebase.MAPPING, firebase.columns, firebase.knows),
     "keycloak": Format(keycloak.rows, keycloak.MAPPING),
     "kratos": Format(kratos.rows, kratos.MAPPING),
+    "okta": Format(okta.rows, okta.MAPPING),
 }

@@ -11,7 +11,7 @@ from typing import Any
 
 from populace.bulk.formats import objects, tables
 from populace.bulk.formats.csv import said
-from populace.bulk.formats.fields import TOLD, flag, left_out, secret, stored_hash
+from populace.bulk.formats.fields import TOLD, flag, hash_of, left_out, secret, stored_hash
 from populace.bulk.rows import NO_OPTIONS, Options, Row
 from populace.credentials.vendors import from_auth0
 from populace.users.errors import Invalid
@@ -106,11 +106,7 @@ def _hash(sent: Mapping[str, Any], faults: list[Invalid]) -> str:
     custom = sent.get("custom_password_hash")
     if not custom:
         return stored_hash(secret(sent.get("password_hash"), "password_hash", faults), faults)
-    try:
-        return stored_hash(from_auth0(custom), faults)
-    except Invalid as refused:
-        faults.append(refused)
-        return ""
+    return hash_of(from_auth0, faults, custom)
 
 
 def _row_of_cells(number: int, behind: float, sent: list[str], given: dict[str, str]) -> Row:

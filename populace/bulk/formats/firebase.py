@@ -12,7 +12,7 @@ from typing import Any
 from populace.bulk.errors import FileRefused, OptionRefused
 from populace.bulk.formats import objects, tables
 from populace.bulk.formats.csv import said
-from populace.bulk.formats.fields import TOLD, flag, left_out, secret
+from populace.bulk.formats.fields import TOLD, flag, hash_of, left_out, secret
 from populace.bulk.rows import NO_OPTIONS, Options, Row
 from populace.credentials.foreign import adopted
 from populace.credentials.vendors import from_firebase
@@ -128,11 +128,7 @@ def _row(number: int, behind: float, sent: dict[str, Any], options: Options) -> 
 
 def _hash(sent: dict[str, Any], options: Options, faults: list[Invalid]) -> str:
     digest, salt = (secret(sent.get(name), "password_hash", faults) for name in ("passwordHash", "salt"))
-    try:
-        return adopted(from_firebase(digest, salt, options))
-    except Invalid as refused:
-        faults.append(refused)
-        return ""
+    return hash_of(from_firebase, faults, digest, salt, options)
 
 
 def _of_csv(path: Path, options: Options) -> Iterator[Row]:

@@ -19,12 +19,15 @@ MEMBERS = {
     **dict.fromkeys(AUTH0, "auth0"),
     "realm": "keycloak",
     "localId": "firebase",
+    "Username": "cognito",
+    "model": "django",
+    "profile": "okta",
     "traits": "kratos",
     "create": "kratos",
 }
 """Names of members by which the first object of a file tells its format."""
 
-LISTS = {"users": "keycloak", "identities": "kratos"}
+LISTS = {"users": "keycloak", "Users": "cognito", "identities": "kratos"}
 """Names of lists of people; what is in them tells more."""
 
 
