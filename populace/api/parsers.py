@@ -33,12 +33,11 @@ def _refuse(_: str = "") -> NoReturn:
 _decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse).decode
 
 
-def body_of(request: HttpRequest) -> bytes:
-    """Return the whole body; raises Problem 413 before more than settings.BODY_LIMIT bytes are read.
+def body_of(request: HttpRequest, limit: int = settings.BODY_LIMIT) -> bytes:
+    """Return the whole body; raises Problem 413 before more than `limit` bytes are read.
 
     A body without a length (chunked) is read from the server, which ends it, not from Django, which takes it as empty.
     """
-    limit: int = settings.BODY_LIMIT
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length and "HTTP_TRANSFER_ENCODING" in request.META:
         body: bytes = request.META["wsgi.input"].read(limit + 1)
@@ -48,6 +47,8 @@ def body_of(request: HttpRequest) -> bytes:
         return body
     if length.isdecimal() and int(length) > limit:
         raise Problem("too_large")
+    if limit > settings.BODY_LIMIT and not hasattr(request, "_body"):
+        request._body = request.read(limit)  # Django's own way has one limit for all paths
     if len(request.body) != int(length or 0):
         raise Problem("malformed", "The body ended before its announced length.")
     return request.body
@@ -110,4 +111,5 @@ class StrictJSONParser(BaseParser):
     ) -> dict[str, Any]:
         """Return the body's object; `stream` is the HttpRequest itself. Raises Problem 400, 413, 415."""
         check_media(media_type or "", stream.META.get("HTTP_CONTENT_ENCODING", ""))
-        return decoded(body_of(stream))
+        view = (parser_context or {}).get("view")
+        return decoded(body_of(stream, getattr(view, "body_limit", settings.BODY_LIMIT)))

@@ -66,21 +66,24 @@ class Problem(drf.APIException):
         if self.status_code == 503:
             self.headers.setdefault("Retry-After", "1")
 
-    def reply(self, request: HttpRequest) -> HttpResponse:
-        """Return the answer to `request`."""
-        request_id = getattr(request, "request_id", "")
+    def body(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the problem detail that is told of `request`, or of a part of it."""
         body: dict[str, Any] = {
             "type": f"/problems/{self.code}",
             "title": KINDS[self.code].title,
             "status": self.status_code,
             "detail": str(self.detail),
-            "instance": request_id,
+            "instance": getattr(request, "request_id", ""),
             "code": self.code,
         }
         if self.errors:
             body["errors"] = [fault._asdict() for fault in self.errors]
+        return body
+
+    def reply(self, request: HttpRequest) -> HttpResponse:
+        """Return the answer to `request`."""
         return HttpResponse(
-            json.dumps(body).encode(),
+            json.dumps(self.body(request)).encode(),
             content_type="application/problem+json",
             status=self.status_code,
             headers=self.headers,

@@ -12,6 +12,7 @@ from populace.users import api as users
 
 urlpatterns = [
     re_path(r"^api/v1/users/lookup/?$", users.UserLookup.as_view(), name="lookup"),
+    re_path(r"^api/v1/users/batch/?$", users.UserBatch.as_view(), name="batch"),
     re_path(r"^api/v1/users/(?P<id>[^/]+)/?$", users.UserView.as_view(), name="user"),
     re_path(r"^api/v1/users/?$", users.Users.as_view(), name="users"),
     re_path(r"^api/v1/users/(?P<id>[^/]+)/(?P<verb>deactivate|activate)/?$", users.UserVerb.as_view(), name="verb"),

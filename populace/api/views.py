@@ -48,6 +48,8 @@ class LeanView(APIView):
     keyed: ClassVar[Collection[str]] = ("POST", "PUT", "PATCH", "DELETE")
     success: ClassVar[Mapping[str, int]] = {"DELETE": 204}
     """What a method answers that does not answer 200."""
+    body_limit: ClassVar[int] = settings.BODY_LIMIT
+    """Bytes that a body may have."""
     shows: ClassVar[Compiled | None] = None
     """The document, by `id`, that the methods in `keyed` return."""
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]

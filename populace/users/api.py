@@ -1,6 +1,7 @@
 """/api/v1/users: parse, authorise, call one verb, show the document it returns."""
 
 import json
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, cast
 from uuid import UUID
@@ -11,12 +12,14 @@ from rest_framework.request import Request
 
 from populace.api.authentication import Principal, actor_of, folded, require
 from populace.api.lists import ListView, Read
+from populace.api.outcomes import Outcome, kept, outcomes_of, results
 from populace.api.paging import Asked, Key, key_of
-from populace.api.problems import Fault, Problem
+from populace.api.problems import Fault, Problem, problem_of
 from populace.api.receipts import Kept
 from populace.api.views import JSON, DocumentView, LeanView, refuse_body, shown, uuid_or_404, version_of, versions_of
 from populace.audit.permissions import ADMIN
 from populace.credentials.actions import set_password
+from populace.credentials.fast_hashers import is_bare
 from populace.credentials.foreign import adopted
 from populace.credentials.hashing import PasswordRefused, check_policy, hash_password, sealed
 from populace.infra.db.compiled import Row
@@ -28,12 +31,18 @@ from populace.users.counts import COUNTS, count
 from populace.users.documents import NEW, PATCH, USER_FIELDS, check_read_only
 from populace.users.errors import Invalid, Refused
 from populace.users.lists import PARAMETERS, Listing, listing_of
-from populace.users.lookup import look_up
+from populace.users.lookup import look_up, people_of
 from populace.users.models import AttributeSchema
+from populace.users.newcomers import BATCH_MAX, Newcomer, create_each
 from populace.users.reads import USER
+from populace.users.refusals import record_refusal
 
 READ, WRITE = "users:read", "users:write"
 SECRETS = ("password", "password_hash")
+
+BATCH_BYTES = 8 << 20
+BATCH_HASHED = 20
+"""Passwords of one batch that are hashed here: some 30 ms each, so 0.6 s, on a slot that sign-ins need, too."""
 
 VERBS = {"deactivate": deactivate_user, "activate": activate_user}
 
@@ -77,15 +86,81 @@ class Users(ListView):
 
     def post(self, request: Request) -> HttpResponse:
         """Make a person: 201 with Location and ETag."""
-        data = dict(request.data)
-        secrets = {name: data.pop(name) for name in SECRETS if name in data}
-        values = _validated(data, secrets)
+        values, secrets = _taken_apart(dict(request.data))
         kind = values.pop("kind", "person")
         encoded = _encoded(request, secrets)  # tens of milliseconds, so outside any transaction
         document = create_user(by=actor_of(request), values=values, kind=kind, password_hash=encoded)
         response = shown(document, status=201)
         response.headers["Location"] = f"/api/v1/users/{json.loads(document)['id']}"
         return response
+
+
+class UserBatch(LeanView):
+    """Many new people at once, each of whom is made or refused by what `POST /users` would say."""
+
+    scopes = {"POST": WRITE}
+    body_limit = BATCH_BYTES
+
+    def post(self, request: Request) -> HttpResponse:
+        """Return for each, in their order, the document, or the problem."""
+        checked = [_checked(request, each) for each in _batch(dict(request.data))]
+        hashed = sum(_takes_time(secrets) for _, secrets in checked)
+        if hashed > BATCH_HASHED:
+            raise Problem("too_many", f"At most {BATCH_HASHED} passwords that are to be hashed here.")
+        newcomers = [
+            Newcomer(kind=told.pop("kind", "person"), values=told, password_hash=_encoded(request, secrets))
+            for told, secrets in checked
+            if not isinstance(told, Problem)
+        ]
+        problems = [told if isinstance(told, Problem) else None for told, _ in checked]
+        made = create_each(newcomers, by=actor_of(request), keep=lambda made: kept(_merged(problems, made)))
+        outcomes = _merged(problems, made)
+        if any(isinstance(each, Problem) and each.status_code == 403 for each in outcomes):
+            record_refusal(f"{request.method} {request.path}", by=actor_of(request))
+        return _told(request, outcomes)
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the people as they are now, and the problems as they were."""
+        return _told(request, outcomes_of(json.loads(kept.result)))
+
+
+def _told(request: Request, outcomes: Sequence[Outcome]) -> HttpResponse:
+    documents = people_of([each for each in outcomes if isinstance(each, UUID)])
+    return HttpResponse(results(outcomes, documents, request._request, "user"), content_type=JSON)
+
+
+def _merged(problems: Sequence[Problem | None], made: Sequence[UUID | Exception]) -> list[Outcome]:
+    """Return an outcome for each of `problems`: what came of the next of `made` where there was none so far."""
+    rest = iter(made)
+    return [problem or (each if isinstance(each := next(rest), UUID) else problem_of(each)) for problem in problems]
+
+
+def _batch(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what is said of each person; raises Problem."""
+    if unknown := [name for name in data if name != "users"][:20]:
+        raise Problem("invalid", errors=[Fault(f"/{name[:200]}", "unknown_field", "Unknown.") for name in unknown])
+    users = data.get("users")
+    if not isinstance(users, list):
+        raise Problem("invalid", errors=[Fault("/users", "invalid", "An array.")])
+    if len(users) > BATCH_MAX:
+        raise Problem("too_many", f"At most {BATCH_MAX:,} people at once.")
+    if wrong := [number for number, each in enumerate(users) if not isinstance(each, dict)][:20]:
+        raise Problem("invalid", errors=[Fault(f"/users/{number}", "invalid", "An object.") for number in wrong])
+    return users
+
+
+def _checked(request: Request, data: dict[str, Any]) -> tuple[dict[str, Any] | Problem, dict[str, Any]]:
+    """Return the values and secrets of a new person, or what is wrong with them and no secrets."""
+    try:
+        values, secrets = _taken_apart(data)
+        if "password_hash" in secrets:
+            require(request, ADMIN)
+    except Exception as error:
+        problem = problem_of(error)
+        if problem.status_code >= 500:
+            raise
+        return problem, {}
+    return values, secrets
 
 
 class UserLookup(LeanView):
@@ -190,6 +265,13 @@ class UserPassword(LeanView):
         return shown(set_password(key, password_hash=encoded, by=actor_of(request), expected=expected))
 
 
+def _taken_apart(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values of a new person, and the secrets; raises as _validated."""
+    rest = dict(data)
+    secrets = {name: rest.pop(name) for name in SECRETS if name in rest}
+    return _validated(rest, secrets), secrets
+
+
 def _validated(data: dict[str, Any], secrets: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a new person; raises with the faults of all fields and of the password together."""
     values: dict[str, Any] = {}
@@ -226,6 +308,11 @@ def _check_secrets(secrets: dict[str, Any], username: str) -> None:
                 adopted(secret)
             except Invalid as refused:
                 raise drf.ValidationError({name: [drf.ErrorDetail(refused.detail, refused.code)]}) from refused
+
+
+def _takes_time(secrets: dict[str, Any]) -> bool:
+    """Tell whether _encoded has to hash: a password, or another system's fast digest."""
+    return "password" in secrets or ("password_hash" in secrets and is_bare(adopted(secrets["password_hash"])))
 
 
 def _encoded(request: Request, secrets: dict[str, Any]) -> str:

@@ -46,12 +46,17 @@ def look_up(identifiers: Any) -> list[bytes]:
     holders = {key.decode(): _uuid(id) for key, id in _rows(HOLDERS, keys=keys)}
     chosen = [list(_holders(each, holders)) for each in candidates]
     ids = sorted({id for each in chosen for id in each})
-    people = {_uuid(id): shown for id, shown in _rows(PEOPLE, ids=ids)}
+    people = people_of(ids)
     return [
         b'{"identifier":%s,"user":%s}'
         % (json.dumps(identifier).encode(), next((people[id] for id in each if id in people), b"null"))
         for identifier, each in zip(identifiers, chosen, strict=True)
     ]
+
+
+def people_of(ids: list[UUID]) -> dict[UUID, bytes]:
+    """Return the documents of the people who have these ids; one statement."""
+    return {_uuid(id): shown for id, shown in _rows(PEOPLE, ids=ids)}
 
 
 def _rows(read: Compiled, **asked: list[Any]) -> Iterator[tuple[bytes, bytes]]:

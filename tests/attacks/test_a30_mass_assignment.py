@@ -98,6 +98,19 @@ def command_line(town):
         town.populace("user", "create", "--email", "c@example.com", f"--{name.replace('_', '-')}", "x", expected=2)
 
 
+def batch(town):
+    """As POST /users says it of one person."""
+    names = SET_BY_VERBS + NOWHERE
+    rows = [{"email": "c@example.com", name: VALUE.get(name, True)} for name in names]
+    results = town.http.post("/api/v1/users/batch", json={"users": rows}).json()["results"]
+    for name, result in zip(names, results, strict=True):
+        told = [(fault["pointer"], fault["code"]) for fault in result["error"]["errors"]]
+        assert (result["status"], told) == (
+            400,
+            [(f"/{name}", "read_only" if name in SET_BY_VERBS else "unknown_field")],
+        )
+
+
 def import_csv(town):
     """What an operator's file may say is in docs/reference/imports.md; every other column refuses the whole file."""
     for name in set(SET_BY_VERBS + NOWHERE) - {"is_active", "email_verified"}:
@@ -149,6 +162,7 @@ def _brought_in(town, content, username, groups):
 
 
 OTHER_DOORS = {
+    "REST batch": batch,
     "command line": command_line,
     "import CSV": import_csv,
     "import JSON Lines": import_jsonl,

@@ -21,6 +21,7 @@ def takers(town):
         ("PATCH", person),
         ("POST", f"{person}/password"),
         ("POST", f"{person}/roles"),
+        ("POST", f"{USERS}/batch"),
         ("POST", f"{USERS}/lookup"),
         ("POST", GROUPS),
         ("PATCH", group),

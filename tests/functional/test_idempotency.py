@@ -48,6 +48,7 @@ def places(client, make_user, send):
 
 CALLS = {
     ("POST", "/api/v1/users"): {"username": "new", "attributes": {"a": [1, {"b": None}]}},
+    ("POST", "/api/v1/users/batch"): {"users": [{"username": "new"}, {"email": "new@example.com", "locale": "de"}]},
     ("PATCH", "/api/v1/users/{user}"): {"first_name": "Zoë"},
     ("DELETE", "/api/v1/users/{user}"): None,
     ("POST", "/api/v1/users/{user}/deactivate"): None,

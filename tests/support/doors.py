@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.support.installation import POPULACE, Installation
 from tests.support.processes import ROOT
@@ -65,6 +65,23 @@ def answered(response) -> Outcome:
 
 def rest_create(server: Installation, people: Sequence[dict[str, str]]) -> list[Outcome]:
     return [answered(server.http.post(USERS, json=values)) for values in people]
+
+
+def rest_batch(server: Installation, people: Sequence[dict[str, str]]) -> list[Outcome]:
+    """All of them in one body: a result for each."""
+    answer = server.http.post(f"{USERS}/batch", json={"users": people})
+    assert answer.status_code == 200, answer.text
+    assert "Traceback" not in answer.text
+    return [_of_batch(result) for result in answer.json()["results"]]
+
+
+def _of_batch(result: dict[str, Any]) -> Outcome:
+    if result["status"] == 201:
+        return Outcome("")
+    problem = result["error"]
+    assert problem["status"] == result["status"]
+    fault = problem.get("errors", [{"code": problem["code"], "pointer": ""}])[0]
+    return Outcome(fault["code"], fault["pointer"].removeprefix("/"), result["status"])
 
 
 def rest_patch(server: Installation, people: Sequence[dict[str, str]]) -> list[Outcome]:
@@ -155,6 +172,7 @@ def in_a_cell(text: str) -> bool:
 
 DOORS = [
     Door("REST create", rest_create),
+    Door("REST batch", rest_batch, lambda text: "\0" not in text),  # strict JSON: one NUL, and the body is none
     Door("PATCH", rest_patch),
     Door("command line", command, lambda text: "\0" not in text and bool(text)),
     Door("import CSV", import_csv, in_a_cell),

@@ -59,6 +59,17 @@ CALLS = {
         refuses=TAKEN,
         etag=True,
     ),
+    ("POST", "/api/v1/users/batch"): Call(
+        "createUsers",
+        "Make up to 1,000 people, each as `POST /users` takes one, in a body of at most 8 MiB. The answer has one "
+        "result for each, in order: status 201 with the document, or the status and problem that `POST /users` would "
+        "give, whose pointers begin at that person. At most 20 may come with a password that has to be hashed here: "
+        "with `password`, or with a fast digest as `password_hash`.",
+        "NewUsers",
+        "UserResults",
+        {"users": [{"username": "grace", "email": "grace@example.com"}, {"username": "not a name"}]},
+        refuses=("too_many",),
+    ),
     ("GET", "/api/v1/users"): Call("listUsers", "A page of people.", gives="Users"),
     ("POST", "/api/v1/users/lookup"): Call(
         "lookupUsers",

@@ -16,6 +16,7 @@ from populace.users import documents as users
 from populace.users.counts import COUNTS
 from populace.users.identifiers import NORMAL
 from populace.users.lookup import MOST
+from populace.users.newcomers import BATCH_MAX
 
 LINK: Shape = {"type": ["string", "null"], "description": "Path and query of that page; follow it as it is."}
 SECRETS: dict[str, Shape] = {
@@ -125,6 +126,7 @@ def _bodies() -> dict[str, Shape]:
         "NewUser": taken(users.NEW, **SECRETS) | {"anyOf": identified},
         "UserPatch": taken(users.PATCH),
         "Password": struct([], **SECRETS) | either,
+        "NewUsers": struct(users=array(FREE | {"description": "As NewUser."}, maxItems=BATCH_MAX)),
         "Lookup": struct(identifiers=array({"anyOf": [TEXT, *by_kind]}, maxItems=MOST)),
         "RoleChange": struct([], **names),
         "NewGroup": group,
@@ -141,9 +143,12 @@ def _answers(token: Shape) -> dict[str, Shape]:
     """Return what calls give that is no document."""
     secret: Shape = {"type": ["string", "null"], "description": "Shown once: null in a repeated answer."}
     person: Shape = {"anyOf": [{"$ref": "#/components/schemas/User"}, {"type": "null"}]}
+    of = {name: {"$ref": f"#/components/schemas/{name}"} for name in ("User", "Problem")}
+    result = struct(["status"], status={"type": "integer"}, user=of["User"], error=of["Problem"])
     names = {"roles": array(TEXT), "permissions": array({"enum": list(PERMISSIONS)})}
     return {
         "Found": struct(results=array(struct(identifier={"type": ["string", "object"]}, user=person))),
+        "UserResults": struct(results=array(result)),
         "Roles": struct(**names),
         "MembersChanged": struct(added=array(UUID), removed=array(UUID)),
         "NewTokenShown": struct(**token["properties"], secret=secret),
