@@ -55,7 +55,7 @@ def export_as_is(path: Path, *, wait_s: float, report: Callable[[float], None]) 
 
 
 def _left() -> tuple[int, int]:
-    tasks = TaskRow.objects.filter(state=TaskRow.OPEN).exclude(name__in=AGAIN)
+    tasks = TaskRow.objects.exclude(state__in=TaskRow.OVER).exclude(name__in=AGAIN)
     return Outbox.objects.count(), tasks.count()
 
 

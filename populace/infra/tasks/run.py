@@ -52,7 +52,7 @@ def run(row: TaskRow, ending: Callable[[], bool] = lambda: False) -> None:
     except Again:
         return put_back(row)
     except Exception as error:
-        return _fail(row, error)
+        return fail(row, error)
     return metrics.TASKS_DONE.labels(task=row.name).inc()
 
 
@@ -66,7 +66,8 @@ def _finish(row: TaskRow, value: Any) -> None:
     mark(row, state=TaskRow.DONE, result=value, error="", finished_at=now, due_at=now + timedelta(days=KEEP_DAYS))
 
 
-def _fail(row: TaskRow, error: Exception) -> None:
+def fail(row: TaskRow, error: Exception) -> None:
+    """Mark a claimed row as failed: due again after a pause, or a dead letter after TRIES. Raises Lost."""
     if row.attempts >= TRIES:
         return _bury(row, "failed", _text(error))
     next_try = timezone.now() + timedelta(seconds=backoff_s(row.attempts))
