@@ -2,10 +2,9 @@
 
 import threading
 from collections.abc import Sequence
-from functools import partial
 from uuid import UUID
 
-from amqp.exceptions import NotFound
+from amqp.exceptions import ChannelError
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
 
@@ -52,20 +51,19 @@ class Engine(base.Broker):
             connection.ensure_connection(max_retries=1)
             try:
                 return int(connection.default_channel.queue_declare(lane, passive=True).message_count)
-            except NotFound:
+            except ChannelError:
                 return 0
 
     def consume(self, lane: str, stop: threading.Event) -> None:
         """Be a Celery worker that runs one message after another in this very process."""
-        self.app.task(partial(_deliver, stop), name=TASK)
-        signals.worker_shutting_down.connect(partial(_end, stop), weak=False)
+
+        @self.app.task(name=TASK)  # type: ignore[untyped-decorator]
+        def run(id: object) -> None:
+            base.deliver(id, stop)
+
+        @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]
+        def end(**_: object) -> None:  # a thread, since in a signal's handler set() could wait for what it interrupts
+            threading.Thread(target=stop.set).start()
+
         options = {"without_mingle": True, "without_gossip": True, "quiet": True}
         self.app.Worker(queues=[lane], hostname=f"{lane}@%h", pool="solo", concurrency=1, **options).start()
-
-
-def _deliver(stop: threading.Event, id: object) -> None:
-    base.deliver(id, stop)
-
-
-def _end(stop: threading.Event, **_: object) -> None:
-    threading.Thread(target=stop.set).start()  # in a signal's handler, set() could wait for the thread it interrupts

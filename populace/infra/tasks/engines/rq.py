@@ -8,6 +8,7 @@ from uuid import UUID
 from redis import Redis, RedisError
 from rq import Queue, SimpleWorker
 from rq.job import Job
+from rq.worker import WorkerStatus
 
 from populace.infra.tasks.engines import base
 
@@ -52,6 +53,7 @@ class Worker(SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run the row that the job is named for, and forget the job."""
         with self.connection.pipeline() as pipeline:
+            self.set_state(WorkerStatus.BUSY, pipeline)  # or SIGTERM would break off what runs
             pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
             pipeline.delete(job.key)
             pipeline.execute()
