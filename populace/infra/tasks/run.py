@@ -11,6 +11,7 @@ from django.tasks import TaskContext
 from django.utils import timezone
 from django.utils.json import normalize_json
 
+from populace.infra.tasks.arguments import Unfit, check
 from populace.infra.tasks.backend import result_of
 from populace.infra.tasks.current import Again, running
 from populace.infra.tasks.models import TaskRow
@@ -37,8 +38,11 @@ def run(row: TaskRow, ending: Callable[[], bool] = lambda: False) -> None:
     """
     try:
         task = registered(row.name)
+        check(task, row.args)
     except Rejected:
-        return _reject(row)
+        return _reject(row, row.name, "rejected")  # a name of unknown origin is no metric label
+    except Unfit as unfit:
+        return _reject(row, f"{row.name}: {unfit}", row.name)
     if row.attempts > TRIES:
         return _bury(row, "abandoned", _text(Abandoned("its worker died at every try")))
     if row.due_at - timezone.now() < timedelta(seconds=LEASE_S / 2):
@@ -74,9 +78,11 @@ def fail(row: TaskRow, error: Exception) -> None:
     return mark(row, due_at=next_try, started_at=None, error=_text(error))
 
 
-def _reject(row: TaskRow) -> None:
-    mark(row, state=TaskRow.DEAD, error=f"task.rejected\n{row.name}", finished_at=timezone.now())
-    metrics.TASKS_DEAD.labels(task="rejected").inc()  # a name of unknown origin is no metric label
+def _reject(row: TaskRow, why: str, label: str) -> None:
+    """Make a dead letter of a row that nothing is run for: nobody is told, for its arguments may be anybody's."""
+    mark(row, state=TaskRow.DEAD, error=f"task.rejected\n{why}", finished_at=timezone.now())
+    metrics.TASKS_DEAD.labels(task=label).inc()
+    log.error("task_rejected", id=str(row.id))
 
 
 def _bury(row: TaskRow, code: str, reason: str) -> None:
