@@ -1,29 +1,23 @@
 """The worker's loop: dispatch, and tell lanes what is due; with nothing to do, one cheap statement every POLL_S."""
 
 import threading
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import structlog
-from django.db import Error, connections
 from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from populace.audit.dispatch import dispatch
-from populace.audit.models import Counter, Event, Outbox
+from populace.audit.models import Counter, Outbox
 from populace.infra.db.compiled import Compiled, Param
-from populace.infra.db.partitions import ensure_month_partitions, missing_months
-from populace.infra.tasks.chores import CHORES
 from populace.infra.tasks.engines.base import Engine
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.outlasting import outlasting
 from populace.infra.tasks.queue import LANES
+from populace.infra.tasks.schedule import Ticks
 from populace.infra.telemetry import metrics
 
 POLL_S = 0.7  # seconds: 1.4 statements a second when idle, and mail leaves within two polls of the commit
-CHORES_S = 3600  # seconds between two rounds of upkeep
 
 DUE = TaskRow.objects.filter(state=TaskRow.OPEN, due_at__lte=Param("now", TaskRow._meta.get_field("due_at")))
 # From the counter's one row, since the ORM has no SELECT without a table. Compiled: the ORM would spend 2 ms on it at
@@ -36,8 +30,6 @@ LOOK = Compiled(
         Exists(SENT.filter(lane__in=LANES.values())),
     )
 )
-
-log = structlog.get_logger(__name__)
 
 
 class Look(NamedTuple):
@@ -54,13 +46,11 @@ def work(stop: threading.Event, engine: Engine) -> None:
     A database that does not answer is waited for, for ever. Anything else unexpected ends the process, loudly: its
     supervisor starts it anew, and leases bring back what it had claimed.
     """
-    chores_at = 0.0
+    ticks = Ticks()
 
     def poll() -> None:
-        nonlocal chores_at
         engine.check()
-        if time.monotonic() >= chores_at:
-            chores_at = time.monotonic() + (0 if chores() else CHORES_S)
+        ticks.make()
         seen = look()
         if seen.late:
             engine.call_back()
@@ -89,34 +79,3 @@ def _time(text: bytes) -> datetime:
     # SQLite and MariaDB store UTC without saying so.
     at = datetime.fromisoformat(text.decode())
     return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def chores() -> bool:
-    """Make partitions ahead and delete what is over; True where there is more to delete.
-
-    What the database refuses is logged and tried again in the next round: no task waits for upkeep.
-    """
-    more = [_tried(chore) for chore in (_make_partitions, *CHORES)]
-    return any(more)
-
-
-def _make_partitions() -> bool:
-    alias = "owner" if "owner" in connections else "default"
-    try:
-        ensure_month_partitions(Event, "at", using=alias)
-    finally:
-        missing = missing_months(Event, using=alias)
-        metrics.PARTITIONS_MISSING.set(len(missing))
-        if missing:
-            log.error("partitions_missing", names=missing)
-        if alias == "owner":
-            connections["owner"].close()  # an hour of idling would only find out that it was cut
-    return False
-
-
-def _tried(chore: Callable[[], bool]) -> bool:
-    try:
-        return chore()
-    except Error as error:
-        log.error("worker_chore_failed", chore=chore.__name__.strip("_"), error=type(error).__name__)
-        return False

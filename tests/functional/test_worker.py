@@ -12,14 +12,13 @@ from django.db import Error, InternalError, OperationalError, connection, connec
 from django.tasks import task
 from django.utils import timezone
 
-from populace.audit import worker
 from populace.audit.actions import recorded
 from populace.audit.consequences import CONSEQUENCES
 from populace.audit.models import Counter, Outbox
-from populace.audit.worker import POLL_S, chores, look, work
+from populace.audit.worker import POLL_S, look, work
 from populace.infra.db.pool import pools
 from populace.infra.db.write import write
-from populace.infra.tasks import outlasting
+from populace.infra.tasks import outlasting, schedule
 from populace.infra.tasks.current import Again, stopping
 from populace.infra.tasks.engines.database import Engine, Lane
 from populace.infra.tasks.models import TaskRow
@@ -82,7 +81,8 @@ def loses_the_database():
 
 
 @pytest.fixture(autouse=True)
-def _fresh():
+def _fresh(monkeypatch):
+    monkeypatch.setattr(schedule, "SCHEDULE", [])  # tests count rows
     ran.clear()
     stop.clear()
     released.clear()
@@ -141,8 +141,7 @@ def test_an_idle_worker_sends_at_most_two_statements_a_second():
     timer.start()
     with connection.execute_wrapper(count):
         work(stop, Engine(""))
-    idle = [at for at in times if at > times[0] + POLL_S / 2]  # upkeep comes at the start, then once an hour
-    assert len(idle) <= 2 * 4.5 * POLL_S
+    assert len(times) <= 2 * 5 * POLL_S
 
 
 def test_a_look_says_what_waits_most_urgent_first(happens):
@@ -300,24 +299,12 @@ def test_a_database_that_is_away_is_waited_for_longer_and_longer(monkeypatch):
         return execute(*args)
 
     pauses, closed = [], []
-    monkeypatch.setattr(worker, "chores", lambda: False)
     monkeypatch.setattr(outlasting.connections, "close_all", lambda: closed.append(threading.current_thread()))
     with connection.execute_wrapper(refuse), monkeypatch.context() as clock:
         clock.setattr(stop, "wait", pauses.append)
         work(stop, Engine(""))
     assert pauses == [0.01, 0.02, 0.04, 0.04, POLL_S, 0.01, POLL_S]
     assert closed.count(threading.main_thread()) == 5  # replaced above, since the test's transaction is on it
-
-
-def test_upkeep_that_fails_stops_nothing(monkeypatch):
-    """Guard: populace/audit/worker.py:chores."""
-
-    def refuse(*args):
-        raise OperationalError("no")
-
-    assert chores() is False
-    with connection.execute_wrapper(refuse):
-        assert chores() is False
 
 
 def test_an_emptied_database_is_noticed():

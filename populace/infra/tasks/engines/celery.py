@@ -1,5 +1,7 @@
 """Celery, with Redis or RabbitMQ: one task, whose argument is a row's id."""
 
+import os
+import socket
 import threading
 from collections.abc import Sequence
 from uuid import UUID
@@ -65,5 +67,6 @@ class Engine(base.Broker):
         def end(**_: object) -> None:  # a thread, since in a signal's handler set() could wait for what it interrupts
             threading.Thread(target=stop.set).start()
 
+        name = f"{lane}-{os.getpid()}@{socket.gethostname()}"  # of which RabbitMQ allows one at a time
         options = {"without_mingle": True, "without_gossip": True, "quiet": True}
-        self.app.Worker(queues=[lane], hostname=f"{lane}@%h", pool="solo", concurrency=1, **options).start()
+        self.app.Worker(queues=[lane], hostname=name, pool="solo", concurrency=1, **options).start()
