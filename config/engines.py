@@ -1,5 +1,6 @@
-"""URLs in the environment to Django's settings of databases and mail."""
+"""URLs in the environment to Django's settings of databases, tasks and mail."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote
@@ -176,6 +177,32 @@ def _options(name: str, query: str) -> dict[str, Any]:
             fail(name, f"{option} must be a number of seconds, 1 to 60")
         options[option] = value == "true" if kind is bool else kind(value)
     return options
+
+
+# Where a TASKS_URL may lead, and the package that goes there (an extra of pyproject.toml of the same name).
+REDIS = ("redis", "rediss")
+BROKERS = {"celery": (*REDIS, "amqp", "amqps"), "rq": REDIS, "q2": REDIS}
+PACKAGES = {"celery": "celery", "rq": "rq", "q2": "django_q"}
+
+
+def tasks(name: str, url: str) -> tuple[str, str]:
+    """Return the name of the engine of background work, and the URL of its broker ("" for the database itself)."""
+    engine, _, broker = env.url(name, url).scheme.partition("+")
+    if engine == "database" and not broker:
+        if url != "database://":
+            fail(name, "database:// takes nothing more: it is the database of DATABASE_URL")
+        return engine, ""
+    if broker not in BROKERS.get(engine, ()):
+        known = [f"{one}+{other}://" for one, others in BROKERS.items() for other in others]
+        fail(name, f"must begin with one of database://, {', '.join(known)}")
+    if find_spec(PACKAGES[engine]) is None:
+        fail(name, f"needs a package that is not installed: pip install 'populace[{engine}]'")
+    return engine, url.partition("+")[2]
+
+
+def q2(url: str) -> dict[str, Any]:
+    """Return what Django-Q2 reads: where its broker is. Timeout and retry are of its cluster, which does not run."""
+    return {"name": "populace", "redis": url, "workers": 1, "timeout": 60, "retry": 120}
 
 
 ENGINES = {"mysql": mariadb, "sqlite": sqlite, "postgres": postgresql, "postgresql": postgresql}

@@ -116,6 +116,9 @@ TASKS = {
     }
 }
 FILES = engines.files("FILES_URL", env.text("FILES_URL", "file://var/files"))  # of jobs: sent in, and made
+TASKS_ENGINE, TASKS_BROKER = engines.tasks("TASKS_URL", env.text("TASKS_URL", "database://"))
+if TASKS_ENGINE == "q2":
+    Q_CLUSTER = engines.q2(TASKS_BROKER)
 MAILERS = {"default": engines.mailer("EMAIL_URL", env.text("EMAIL_URL", "file://var/mail"))}
 DEFAULT_FROM_EMAIL = env.text("POPULACE_MAIL_FROM", "Populace <noreply@localhost>")
 

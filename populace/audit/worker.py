@@ -1,108 +1,81 @@
 """The worker's loop: dispatch, and tell lanes what is due; with nothing to do, one cheap statement every POLL_S."""
 
 import threading
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-import structlog
-from django.db import Error, connections
 from django.db.models import Exists, Subquery
 from django.utils import timezone
 
 from populace.audit.dispatch import dispatch
-from populace.audit.models import Counter, Event, Outbox
+from populace.audit.models import Counter, Outbox
 from populace.infra.db.compiled import Compiled, Param
-from populace.infra.db.partitions import ensure_month_partitions, missing_months
-from populace.infra.tasks.chores import CHORES
-from populace.infra.tasks.lanes import serving
+from populace.infra.tasks.engines.base import Engine
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.outlasting import outlasting
 from populace.infra.tasks.queue import LANES
+from populace.infra.tasks.schedule import Ticks
 from populace.infra.telemetry import metrics
 
 POLL_S = 0.7  # seconds: 1.4 statements a second when idle, and mail leaves within two polls of the commit
-CHORES_S = 3600  # seconds between two rounds of upkeep
 
 DUE = TaskRow.objects.filter(state=TaskRow.OPEN, due_at__lte=Param("now", TaskRow._meta.get_field("due_at")))
 # From the counter's one row, since the ORM has no SELECT without a table. Compiled: the ORM would spend 2 ms on it at
 # every poll.
+SENT = TaskRow.objects.filter(state=TaskRow.SENT, due_at__lte=Param("now", TaskRow._meta.get_field("due_at")))
 LOOK = Compiled(
     Counter.objects.filter(name="feed").values_list(
         Subquery(Outbox.objects.order_by("id").values("at")[:1]),
         *(Exists(DUE.filter(lane=lane)) for lane in LANES.values()),
+        Exists(SENT.filter(lane__in=LANES.values())),
     )
 )
 
-log = structlog.get_logger(__name__)
+
+class Look(NamedTuple):
+    """What there is to do: events wait, lanes with something due (most urgent first), ids that a broker keeps long."""
+
+    events: bool
+    due: list[int]
+    late: bool
 
 
-def work(stop: threading.Event) -> None:
+def work(stop: threading.Event, engine: Engine) -> None:
     """Work until `stop` is set: the rows in hand are finished, rows claimed but not begun are handed back.
 
     A database that does not answer is waited for, for ever. Anything else unexpected ends the process, loudly: its
     supervisor starts it anew, and leases bring back what it had claimed.
     """
-    chores_at = 0.0
+    ticks = Ticks()
 
     def poll() -> None:
-        nonlocal chores_at
-        lanes.check()
-        if time.monotonic() >= chores_at:
-            chores_at = time.monotonic() + (0 if chores() else CHORES_S)
-        waiting, due = look()
-        lanes.tell(due)
-        if not (waiting and dispatch()):
-            stop.wait(POLL_S)
+        engine.check()
+        ticks.make()
+        seen = look()
+        if seen.late:
+            engine.call_back()
+        rest_s = engine.tell(seen.due)
+        if not (seen.events and dispatch()):
+            stop.wait(min(rest_s, POLL_S))
 
-    with serving(stop) as lanes:
+    with engine.serving(stop):
         outlasting(stop, poll)
 
 
-def look() -> tuple[bool, list[int]]:
-    """Return (events wait, lanes with something due, most urgent first): one statement, each part an index probe."""
+def look() -> Look:
+    """Return what there is to do: one statement, each part an index probe."""
     now = timezone.now()
     row = LOOK.row(now=now)
     if row is None:  # never idle in silence while mail waits
         raise RuntimeError("the feed's counter is missing: the database is not migrated, or was emptied by hand")
-    oldest, *due = row
+    oldest, *due, late = row
     age = (now - _time(oldest)).total_seconds() if oldest else 0
     metrics.OUTBOX_OLDEST.set(max(age, 0))
-    return oldest is not None, [lane for lane, found in zip(LANES.values(), due, strict=True) if found == b"t"]
+    lanes = [lane for lane, found in zip(LANES.values(), due, strict=True) if found == b"t"]
+    return Look(oldest is not None, lanes, late == b"t")
 
 
 def _time(text: bytes) -> datetime:
     # SQLite and MariaDB store UTC without saying so.
     at = datetime.fromisoformat(text.decode())
     return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def chores() -> bool:
-    """Make partitions ahead and delete what is over; True where there is more to delete.
-
-    What the database refuses is logged and tried again in the next round: no task waits for upkeep.
-    """
-    more = [_tried(chore) for chore in (_make_partitions, *CHORES)]
-    return any(more)
-
-
-def _make_partitions() -> bool:
-    alias = "owner" if "owner" in connections else "default"
-    try:
-        ensure_month_partitions(Event, "at", using=alias)
-    finally:
-        missing = missing_months(Event, using=alias)
-        metrics.PARTITIONS_MISSING.set(len(missing))
-        if missing:
-            log.error("partitions_missing", names=missing)
-        if alias == "owner":
-            connections["owner"].close()  # an hour of idling would only find out that it was cut
-    return False
-
-
-def _tried(chore: Callable[[], bool]) -> bool:
-    try:
-        return chore()
-    except Error as error:
-        log.error("worker_chore_failed", chore=chore.__name__.strip("_"), error=type(error).__name__)
-        return False

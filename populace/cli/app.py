@@ -71,11 +71,15 @@ def serve(
 
 
 @app.command()
-def worker() -> None:
-    """Pass events on and run tasks until SIGTERM, then finish the task in hand."""
-    from populace.cli.serving import work
+def worker(
+    lane: Annotated[
+        str | None, typer.Option(help="mail, default or bulk: with a broker, take this lane's tasks only.")
+    ] = None,
+) -> None:
+    """Pass events on and run tasks until SIGTERM, then finish the tasks in hand."""
+    from populace.cli.working import work
 
-    work()
+    work(lane)
 
 
 @app.command()

@@ -102,7 +102,7 @@ def _months() -> Finding:
 
 def _digests() -> Finding:
     left = User.objects.filter(password__startswith=BARE).count()
-    queued = TaskRow.objects.filter(name=wrap_digests.module_path, state=TaskRow.OPEN).exists()
+    queued = TaskRow.objects.filter(name=wrap_digests.module_path).exclude(state__in=TaskRow.OVER).exists()
     detail = f"{left} imported fast digests to wrap" if left else "all imported fast digests are wrapped"
     return Finding("hashes", not left or queued, detail + ("" if queued or not left else ": is a worker running?"))
 

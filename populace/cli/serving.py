@@ -1,4 +1,4 @@
-"""The two kinds of processes that serve: web (granian, WSGI) and worker."""
+"""`populace serve`: web processes (granian, WSGI)."""
 
 import multiprocessing
 import signal
@@ -7,7 +7,7 @@ from typing import Any
 
 from populace.cli.directory import set_up
 from populace.cli.output import CANNOT_RUN, Failure
-from populace.cli.processes import die_with_parent, refuse_taken_port, stopped_by
+from populace.cli.processes import die_with_parent, refuse_taken_port
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 BACKLOG = 1024  # connections the kernel keeps for a process that is busy
@@ -66,12 +66,3 @@ def load_application() -> Callable[..., Any]:
 
     usage.start()
     return application
-
-
-def work() -> None:
-    """Dispatch events and run tasks until SIGTERM or SIGINT; the task in hand is finished first."""
-    stop = stopped_by(signal.SIGTERM, signal.SIGINT)
-    set_up()
-    from populace.audit import worker
-
-    worker.work(stop)

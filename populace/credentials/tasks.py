@@ -47,7 +47,7 @@ def wrap_digests(behind: str = str(NOBODY)) -> None:
 
 def enqueue_wrapping() -> None:
     """Have a worker wrap the bare digests, if there are any and none is about to: an import ends with this."""
-    waiting = TaskRow.objects.filter(name=wrap_digests.module_path, state=TaskRow.OPEN, started_at=None)
+    waiting = TaskRow.objects.filter(name=wrap_digests.module_path, started_at=None).exclude(state__in=TaskRow.OVER)
     if digests(limit=1) and not waiting.exists():
         wrap_digests.enqueue()
 

@@ -12,16 +12,15 @@ from django.db import Error, InternalError, OperationalError, connection, connec
 from django.tasks import task
 from django.utils import timezone
 
-from populace.audit import worker
 from populace.audit.actions import recorded
 from populace.audit.consequences import CONSEQUENCES
 from populace.audit.models import Counter, Outbox
-from populace.audit.worker import POLL_S, chores, look, work
+from populace.audit.worker import POLL_S, look, work
 from populace.infra.db.pool import pools
 from populace.infra.db.write import write
-from populace.infra.tasks import outlasting
+from populace.infra.tasks import outlasting, schedule
 from populace.infra.tasks.current import Again, stopping
-from populace.infra.tasks.lanes import Lane, serving
+from populace.infra.tasks.engines.database import Engine, Lane
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LANES
 from populace.infra.telemetry import metrics
@@ -82,7 +81,8 @@ def loses_the_database():
 
 
 @pytest.fixture(autouse=True)
-def _fresh():
+def _fresh(monkeypatch):
+    monkeypatch.setattr(schedule, "SCHEDULE", [])  # tests count rows
     ran.clear()
     stop.clear()
     released.clear()
@@ -104,7 +104,7 @@ def working():
 
     def body():
         try:
-            work(stop)
+            work(stop, Engine(""))
         finally:
             connections.close_all()
 
@@ -140,18 +140,17 @@ def test_an_idle_worker_sends_at_most_two_statements_a_second():
     timer = threading.Timer(5 * POLL_S, stop.set)
     timer.start()
     with connection.execute_wrapper(count):
-        work(stop)
-    idle = [at for at in times if at > times[0] + POLL_S / 2]  # upkeep comes at the start, then once an hour
-    assert len(idle) <= 2 * 4.5 * POLL_S
+        work(stop, Engine(""))
+    assert len(times) <= 2 * 5 * POLL_S
 
 
 def test_a_look_says_what_waits_most_urgent_first(happens):
     bulk.enqueue()
     mail.using(run_after=timezone.now() + timedelta(hours=1)).enqueue()
-    assert look() == (False, [LANES["bulk"]])
+    assert look() == (False, [LANES["bulk"]], False)
     happens()
     ordinary.enqueue()
-    assert look() == (True, [LANES["default"], LANES["bulk"]])
+    assert look() == (True, [LANES["default"], LANES["bulk"]], False)
 
 
 def test_the_age_of_the_oldest_waiting_event_is_shown(happens):
@@ -166,7 +165,7 @@ def test_the_age_of_the_oldest_waiting_event_is_shown(happens):
 
 @committed
 def test_a_long_task_holds_up_no_other_lane():
-    """Guard: populace/infra/tasks/lanes.py:Lanes (a thread for each)."""
+    """Guard: populace/infra/tasks/engines/database.py:Engine.serving (a thread for each)."""
     holds.enqueue()
     with working():
         eventually(lambda: ran)
@@ -180,15 +179,16 @@ def test_a_long_task_holds_up_no_other_lane():
 
 @pytest.mark.only_on("postgresql", "the other engines have no pool that could run empty")
 @committed
-def test_an_idle_lane_holds_no_connection(engine):
-    """Guard: populace/infra/tasks/lanes.py:Lane._serve (what it was lent it gives back)."""
+def test_an_idle_lane_holds_no_connection():
+    """Guard: populace/infra/tasks/engines/database.py:Lane._serve (what it was lent it gives back)."""
     TaskRow.objects.exists()  # this thread has its own
     [pool] = pools("default")
     held = pool.in_use()
-    with serving(stop) as lanes:
+    engine = Engine("")
+    with engine.serving(stop):
         for queue_name in LANES:
             ordinary.using(queue_name=queue_name).enqueue()
-        lanes.tell(LANES.values())
+        engine.tell(LANES.values())
         eventually(lambda: len(ran) == len(LANES))
         eventually(lambda: pool.in_use() == held)
         stop.set()
@@ -207,14 +207,14 @@ def test_f36_a_long_task_comes_to_rest_when_the_worker_is_told_to_stop():
 
 @committed
 def test_what_breaks_a_lane_ends_the_worker(monkeypatch):
-    """Guard: populace/infra/tasks/lanes.py:Lanes.check."""
+    """Guard: populace/infra/tasks/engines/database.py:Engine.check."""
 
     def breaks(self):
         raise MemoryError
 
     monkeypatch.setattr(Lane, "_serve", breaks)
     with pytest.raises(MemoryError):
-        work(stop)
+        work(stop, Engine(""))
 
 
 @committed
@@ -229,12 +229,12 @@ def test_a_consequence_happens_within_two_seconds_of_the_commit(happens, monkeyp
 
 @committed
 def test_f36_a_worker_told_to_stop_finishes_its_row_and_hands_the_others_back():
-    """Guard: populace/infra/tasks/lanes.py:serve."""
+    """Guard: populace/infra/tasks/engines/database.py:serve."""
     stops_the_worker.enqueue()
     for _ in range(3):
         mail.enqueue()
     TaskRow.objects.filter(name=stops_the_worker.module_path).update(due_at=timezone.now() - timedelta(seconds=9))
-    work(stop)
+    work(stop, Engine(""))
     assert ran == ["last"]
     left = TaskRow.objects.filter(state=TaskRow.OPEN, attempts=0, due_at__lte=timezone.now())
     assert left.count() == 3
@@ -242,7 +242,7 @@ def test_f36_a_worker_told_to_stop_finishes_its_row_and_hands_the_others_back():
 
 
 def test_f28_a_lost_lease_does_not_disturb_the_next_row():
-    """Guard: populace/infra/tasks/lanes.py:serve."""
+    """Guard: populace/infra/tasks/engines/database.py:serve."""
     ends_its_own_lease.enqueue()
     assert step() == 1
     assert TaskRow.objects.get().state == TaskRow.OPEN
@@ -299,24 +299,12 @@ def test_a_database_that_is_away_is_waited_for_longer_and_longer(monkeypatch):
         return execute(*args)
 
     pauses, closed = [], []
-    monkeypatch.setattr(worker, "chores", lambda: False)
     monkeypatch.setattr(outlasting.connections, "close_all", lambda: closed.append(threading.current_thread()))
     with connection.execute_wrapper(refuse), monkeypatch.context() as clock:
         clock.setattr(stop, "wait", pauses.append)
-        work(stop)
+        work(stop, Engine(""))
     assert pauses == [0.01, 0.02, 0.04, 0.04, POLL_S, 0.01, POLL_S]
     assert closed.count(threading.main_thread()) == 5  # replaced above, since the test's transaction is on it
-
-
-def test_upkeep_that_fails_stops_nothing(monkeypatch):
-    """Guard: populace/audit/worker.py:chores."""
-
-    def refuse(*args):
-        raise OperationalError("no")
-
-    assert chores() is False
-    with connection.execute_wrapper(refuse):
-        assert chores() is False
 
 
 def test_an_emptied_database_is_noticed():

@@ -11,6 +11,7 @@ from django.db.models import Max, Min
 
 from populace.audit.dispatch import dispatch
 from populace.audit.models import Event, Outbox
+from populace.audit.tasks import upkeep
 from populace.bulk.move.format import FORMAT, Foot, Head, Writer
 from populace.bulk.move.schema import schema
 from populace.bulk.move.tables import MOVED, columns, key, label
@@ -21,8 +22,8 @@ from populace.infra.tasks.models import TaskRow
 
 CHUNK = 1000  # rows in memory at once
 LOOK_S = 0.2  # seconds between two looks at what is still to be done
-AGAIN = (wrap_digests.module_path,)
-"""Tasks that come anew wherever there is work for them: an import ends with it."""
+AGAIN = (wrap_digests.module_path, upkeep.module_path)
+"""Tasks that come anew wherever there is work for them: by an import, each hour."""
 
 
 class NotReady(Exception):
@@ -55,7 +56,7 @@ def export_as_is(path: Path, *, wait_s: float, report: Callable[[float], None]) 
 
 
 def _left() -> tuple[int, int]:
-    tasks = TaskRow.objects.filter(state=TaskRow.OPEN).exclude(name__in=AGAIN)
+    tasks = TaskRow.objects.exclude(state__in=TaskRow.OVER).exclude(name__in=AGAIN)
     return Outbox.objects.count(), tasks.count()
 
 

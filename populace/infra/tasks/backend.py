@@ -12,6 +12,7 @@ from django.tasks.base import TaskError
 from django.tasks.exceptions import TaskResultDoesNotExist
 from django.utils import timezone
 
+from populace.infra.tasks.arguments import check
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LANES, row_for
 from populace.infra.tasks.registry import Rejected, registered
@@ -32,10 +33,11 @@ class DatabaseBackend(BaseTaskBackend):
     def enqueue[**P, R](self, task: Task[P, R], args: list[Any], kwargs: dict[str, Any]) -> TaskResult[P, R]:
         """Insert the task's row in the current transaction: a rollback takes it back.
 
-        Raises InvalidTask, or TypeError where an argument is not JSON.
+        Raises InvalidTask, or TypeError where an argument is not JSON, or not what the function takes.
         """
         self.validate_task(task)
         row = row_for(task, args, kwargs, timezone.now())
+        check(task, row.args)
         row.save(force_insert=True)
         return result_of(row, task)
 

@@ -1,4 +1,4 @@
-"""Upkeep that a worker does from time to time."""
+"""Upkeep, done once an hour (populace/audit/tasks.py)."""
 
 from collections.abc import Callable
 

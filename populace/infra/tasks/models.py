@@ -8,7 +8,8 @@ from populace.infra.db.ids import new_id
 class TaskRow(models.Model):
     """One task: what to run, when to look at it next, and what came of it."""
 
-    OPEN, DONE, DEAD = 0, 1, 2
+    OPEN, DONE, DEAD, SENT = 0, 1, 2, 3  # SENT: its id is on its way through a broker
+    OVER = (DONE, DEAD)
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.CharField(max_length=200)  # registered name: the import path of the task function

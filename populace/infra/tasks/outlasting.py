@@ -14,15 +14,15 @@ PAUSE_S = (0.5, 5)  # seconds to wait for a lost database: at first, doubled eac
 log = structlog.get_logger(__name__)
 
 
-def outlasting(stop: threading.Event, body: Callable[[], None]) -> None:
-    """Call `body` again and again until `stop` is set, with growing pauses while the database does not answer.
+def outlasting(stop: threading.Event, body: Callable[[], object]) -> None:
+    """Call `body` until it returns a true value or `stop` is set, with growing pauses while the database is away.
 
     Raises whatever else it raises.
     """
     pause_s = 0.0
     while not stop.is_set():
         try:
-            body()
+            over = body()
         except Error as error:
             if not isinstance(error, OperationalError | InterfaceError) and cause_of(error) is None:
                 raise
@@ -32,6 +32,8 @@ def outlasting(stop: threading.Event, body: Callable[[], None]) -> None:
         if pause_s:
             log.info("worker_database_back")
             pause_s = 0.0
+        if over:
+            return
 
 
 def _lost(error: Error, pause_s: float) -> float:

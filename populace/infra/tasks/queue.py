@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.tasks import Task
 from django.utils import timezone
 from django.utils.json import normalize_json
@@ -66,11 +66,15 @@ def claim(lane: int, limit: int = CLAIM_ROWS) -> list[TaskRow]:
     return rows
 
 
-def _due(lane: int, now: datetime, limit: int) -> list[TaskRow]:
+def due_rows(lane: int, now: datetime) -> QuerySet[TaskRow]:
+    """Return the open rows of a lane that are due, oldest first, locked; those that others hold are left out."""
     # SQLite has no row locks and needs none: its transactions are IMMEDIATE, so one claimer is in here at a time.
     due = TaskRow.objects.filter(state=TaskRow.OPEN, lane=lane, due_at__lte=now).order_by("due_at")
-    skip = connection.features.has_select_for_update_skip_locked
-    rows = list(due.select_for_update(skip_locked=skip)[:limit])
+    return due.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+
+
+def _due(lane: int, now: datetime, limit: int) -> list[TaskRow]:
+    rows = list(due_rows(lane, now)[:limit])
     if rows and rows[0].attempts:
         return rows[:1]
     return [row for row in rows if not row.attempts]

@@ -11,6 +11,7 @@ from django.tasks import TaskContext
 from django.utils import timezone
 from django.utils.json import normalize_json
 
+from populace.infra.tasks.arguments import Unfit, check
 from populace.infra.tasks.backend import result_of
 from populace.infra.tasks.current import Again, running
 from populace.infra.tasks.models import TaskRow
@@ -37,8 +38,11 @@ def run(row: TaskRow, ending: Callable[[], bool] = lambda: False) -> None:
     """
     try:
         task = registered(row.name)
+        check(task, row.args)
     except Rejected:
-        return _reject(row)
+        return _reject(row, row.name, "rejected")  # a name of unknown origin is no metric label
+    except Unfit as unfit:
+        return _reject(row, f"{row.name}: {unfit}", row.name)
     if row.attempts > TRIES:
         return _bury(row, "abandoned", _text(Abandoned("its worker died at every try")))
     if row.due_at - timezone.now() < timedelta(seconds=LEASE_S / 2):
@@ -52,7 +56,7 @@ def run(row: TaskRow, ending: Callable[[], bool] = lambda: False) -> None:
     except Again:
         return put_back(row)
     except Exception as error:
-        return _fail(row, error)
+        return fail(row, error)
     return metrics.TASKS_DONE.labels(task=row.name).inc()
 
 
@@ -66,16 +70,19 @@ def _finish(row: TaskRow, value: Any) -> None:
     mark(row, state=TaskRow.DONE, result=value, error="", finished_at=now, due_at=now + timedelta(days=KEEP_DAYS))
 
 
-def _fail(row: TaskRow, error: Exception) -> None:
+def fail(row: TaskRow, error: Exception) -> None:
+    """Mark a claimed row as failed: due again after a pause, or a dead letter after TRIES. Raises Lost."""
     if row.attempts >= TRIES:
         return _bury(row, "failed", _text(error))
     next_try = timezone.now() + timedelta(seconds=backoff_s(row.attempts))
     return mark(row, due_at=next_try, started_at=None, error=_text(error))
 
 
-def _reject(row: TaskRow) -> None:
-    mark(row, state=TaskRow.DEAD, error=f"task.rejected\n{row.name}", finished_at=timezone.now())
-    metrics.TASKS_DEAD.labels(task="rejected").inc()  # a name of unknown origin is no metric label
+def _reject(row: TaskRow, why: str, label: str) -> None:
+    """Make a dead letter of a row that nothing is run for: nobody is told, for its arguments may be anybody's."""
+    mark(row, state=TaskRow.DEAD, error=f"task.rejected\n{why}", finished_at=timezone.now())
+    metrics.TASKS_DEAD.labels(task=label).inc()
+    log.error("task_rejected", id=str(row.id))
 
 
 def _bury(row: TaskRow, code: str, reason: str) -> None:

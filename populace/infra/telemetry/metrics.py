@@ -45,4 +45,5 @@ OUTBOX_OLDEST = Gauge(
 )
 TASKS_DONE = Counter("tasks_done", "Tasks that ended well.", ["task"])
 TASKS_DEAD = Counter("jobs_dead", "Tasks given up after their last try.", ["task"])
+BROKER_ERRORS = Counter("task_broker_errors", "Times that the broker of TASKS_URL did not answer.")
 LEASES_LOST = Counter("lease_lost", "Tasks whose worker found, when it was done, that another had taken over.")

@@ -1,13 +1,18 @@
-"""A thread for each lane, so that a long task, or one that hangs, holds up nobody but its own lane."""
+"""No broker: a thread for each lane claims rows.
+
+So a long task, or one that hangs, holds up nobody but its own lane.
+"""
 
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import inf
 
 import structlog
 from django.db import connections
 
 from populace.infra.db.pool import at_least, give_back
+from populace.infra.tasks.engines import base
 from populace.infra.tasks.outlasting import outlasting
 from populace.infra.tasks.queue import CLAIM_ROWS, LANES, Lost, claim, hand_back
 from populace.infra.tasks.run import run
@@ -59,33 +64,34 @@ class Lane(threading.Thread):
         connections.close_all()  # where there is no pool
 
 
-class Lanes:
-    """The lanes of one worker."""
+class Engine(base.Engine):
+    """The default: the worker's own threads claim from the table."""
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.threads: dict[int, Lane] = {}
+
+    @contextmanager
+    def serving(self, stop: threading.Event) -> Iterator[None]:
+        """Have all lanes served until the block ends, which is when `stop` was set: then wait for the rows in hand."""
+        at_least(len(LANES) + 1)
         self.threads = {LANES[name]: Lane(name, stop) for name in LANES}
+        for thread in self.threads.values():
+            thread.start()
+        yield
+        self.tell(self.threads)  # to see that it is over
+        for thread in self.threads.values():
+            thread.join()
+        self.check()
 
-    def tell(self, due: Iterable[int]) -> None:
+    def tell(self, due: Iterable[int]) -> float:
         """Wake the lanes that have something to do."""
         for lane in due:
             self.threads[lane].due.set()
+        return inf
 
     def check(self) -> None:
         """Raise what ended a lane."""
         for thread in self.threads.values():
             if thread.failure:
                 raise thread.failure
-
-
-@contextmanager
-def serving(stop: threading.Event) -> Iterator[Lanes]:
-    """Have all lanes served until the block ends, which is when `stop` was set: then wait for the rows in hand."""
-    at_least(len(LANES) + 1)
-    lanes = Lanes(stop)
-    for thread in lanes.threads.values():
-        thread.start()
-    yield lanes
-    lanes.tell(lanes.threads)  # to see that it is over
-    for thread in lanes.threads.values():
-        thread.join()
-    lanes.check()

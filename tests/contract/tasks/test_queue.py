@@ -38,15 +38,8 @@ def fails(message="no"):
     raise ValueError(message)
 
 
-def not_a_task():
-    ran.append("not a task")
-
-
 async def asynchronous():
     pass
-
-
-other_name = note
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +152,7 @@ def test_f30_a_task_that_kills_its_worker_every_time_is_given_up_and_costs_its_n
 
 def test_what_is_kept_of_an_error_is_bounded_and_can_be_stored():
     """Guard: populace/infra/tasks/run.py:_text."""
-    fails.enqueue("x" * 100_000)
+    fails.enqueue("x" * 60_000)
     assert len(run_next().error) == ERROR_CHARACTERS
     TaskRow.objects.all().delete()
     fails.enqueue()
@@ -174,23 +167,6 @@ def test_backoff_is_spread_at_random():
     pauses = [backoff_s(3) for _ in range(100)]
     assert 9 <= min(pauses) < 14
     assert 22 < max(pauses) <= 27
-
-
-@pytest.mark.parametrize(
-    "name", ["os.getcwd", "no.such.module", "", "antigravity.fly", f"{__name__}.not_a_task", f"{__name__}.other_name"]
-)
-def test_a_row_can_only_name_a_task_that_was_loaded_at_the_start(name):
-    """Guard: populace/infra/tasks/registry.py:registered."""
-    put(name)
-    row = run_next()
-    assert (row.state, row.error) == (TaskRow.DEAD, f"task.rejected\n{name}")
-    assert ran == []
-
-
-def test_a_row_with_mangled_arguments_becomes_a_dead_letter():
-    put(note.module_path, attempts=TRIES - 1)
-    TaskRow.objects.update(args=["no", "object"])
-    assert run_next().state == TaskRow.DEAD
 
 
 def test_f28_a_worker_whose_lease_ended_can_write_nothing():

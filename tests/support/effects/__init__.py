@@ -1,0 +1,1 @@
+"""Tasks that leave their effects in a file: real workers load them with settings.py beside this."""
