@@ -72,7 +72,7 @@ class ErrorFile(contextlib.AbstractContextManager["ErrorFile", None]):
     """
 
     def __init__(self, path: Path, how: Recognised) -> None:
-        self._source, self._how = path, how
+        self._source, self._how = path if path.name else path.resolve(), how  # "." has no name
         self._layout: Layout | None = None
         self._file: IO[str] | None = None
         self.written: Path | None = None

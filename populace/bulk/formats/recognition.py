@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from populace.bulk.errors import FileRefused, OptionRefused
-from populace.bulk.formats import FORMATS, Mapped, tables
+from populace.bulk.formats import FORMATS, Mapped, keycloak, tables
+from populace.bulk.formats.archive import is_zip, opened
 from populace.bulk.formats.json_stream import JsonStream, NotJson
 from populace.bulk.formats.objects import is_json
 from populace.bulk.formats.source import FILE_MAX, TOO_LARGE, starts_with
@@ -55,6 +56,10 @@ def recognised(path: Path, file_format: str | None = None, options: Options = NO
         raise OptionRefused(f"unknown format; there are {', '.join(FORMATS)}")
     if path.stat().st_size > FILE_MAX:
         raise FileRefused(TOO_LARGE)
+    if name := _of_folder(path):
+        if file_format not in (None, name):
+            raise FileRefused(f"is a folder or an archive, as {name} has them and {file_format} has not")
+        return Recognised(format=name, encoding=SHOWN["utf-8"], mapping=FORMATS[name].members, options=options)
     tabled = file_format in (None, "csv") or FORMATS[file_format or ""].columns
     if tabled and (file_format == "csv" or not is_json(path)):
         return _table(path, file_format, options)
@@ -78,6 +83,18 @@ def _table(path: Path, file_format: str | None, options: Options) -> Recognised:
         mapping=columns(cells),
         options={**options, "encoding": how.encoding, "delimiter": how.delimiter},
     )
+
+
+def _of_folder(path: Path) -> str:
+    """Return the format of a folder, or of an archive; "" for any other file. Raises FileRefused."""
+    if path.is_dir():
+        return "keycloak"
+    if not is_zip(starts_with(path, 4)):
+        return ""
+    with opened(path) as archive:
+        if keycloak.users_files(archive.namelist()):
+            return "keycloak"
+    raise FileRefused("is an archive of no kind that an import knows")
 
 
 def _of_json(path: Path) -> str:
