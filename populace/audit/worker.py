@@ -16,6 +16,7 @@ from populace.audit.models import Counter, Event, Outbox
 from populace.infra.db.causes import cause_of
 from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.partitions import ensure_month_partitions, missing_months
+from populace.infra.mail import waiting as mail_waiting
 from populace.infra.tasks.chores import CHORES
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LANES, Lost, claim, hand_back
@@ -52,6 +53,7 @@ def work(stop: threading.Event) -> None:
         try:
             if time.monotonic() >= chores_at:
                 chores_at = time.monotonic() + (0 if chores() else CHORES_S)
+            mail_waiting.observe()
             busy = step(stop)
         except Error as error:
             if not isinstance(error, OperationalError | InterfaceError) and cause_of(error) is None:
