@@ -235,13 +235,12 @@ def mailer(name: str, url: str) -> dict[str, Any]:
     if parts.scheme != "smtp" or not parts.hostname:
         fail(name, "must begin with file:// or smtp://HOST")
     return {
-        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "BACKEND": "populace.infra.mail.smtp.EmailBackend",
         "OPTIONS": {
             "host": parts.hostname,
             "port": parts.port or 25,
             "username": unquote(parts.username or ""),
             "password": unquote(parts.password or ""),
             "use_tls": "starttls" in dict(parse_qsl(parts.query, keep_blank_values=True)),
-            "timeout": 20,  # seconds
         },
     }

@@ -10,6 +10,7 @@ from django.utils import timezone
 from populace.audit.dispatch import dispatch
 from populace.audit.models import Counter, Outbox
 from populace.infra.db.compiled import Compiled, Param
+from populace.infra.mail import waiting as mail_waiting
 from populace.infra.tasks.engines.base import Engine
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.outlasting import outlasting
@@ -51,6 +52,7 @@ def work(stop: threading.Event, engine: Engine) -> None:
     def poll() -> None:
         engine.check()
         ticks.make()
+        mail_waiting.observe()
         seen = look()
         if seen.late:
             engine.call_back()

@@ -2,15 +2,22 @@
 
     python -c "from tests.support.dying import serve; serve()"
 
-Everything else is the real thing: `populace serve` with one more layer around the WSGI application.
+And a worker that kills itself after the first mail, before it has marked the task as done; `work()` likewise.
+Everything else is the real thing: `populace serve` with one more layer around the WSGI application, `populace worker`.
 """
 
 import os
 import signal
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
-from populace.cli import serving
+import django
+
+from populace.cli import main, serving
+
+LEASE_S = 2
+"""Of what the worker holds when it dies: 60 in the real one."""
 
 HEADER = "X-Test-Die"
 load_real_application = serving.load_application
@@ -33,3 +40,18 @@ def serve() -> None:
     """Serve as `populace serve` does."""
     serving.load_application = load
     serving.serve(None)
+
+
+def work() -> None:
+    """Work as `populace worker` does, up to the end of the first task."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    from populace.infra.tasks import queue, run
+
+    def die(*_: Any) -> NoReturn:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("not reached")
+
+    queue.LEASE_S, run._finish = LEASE_S, die
+    sys.argv = ["populace", "worker"]
+    main()

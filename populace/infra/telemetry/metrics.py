@@ -47,3 +47,15 @@ TASKS_DONE = Counter("tasks_done", "Tasks that ended well.", ["task"])
 TASKS_DEAD = Counter("jobs_dead", "Tasks given up after their last try.", ["task"])
 BROKER_ERRORS = Counter("task_broker_errors", "Times that the broker of TASKS_URL did not answer.")
 LEASES_LOST = Counter("lease_lost", "Tasks whose worker found, when it was done, that another had taken over.")
+
+MAIL_FAILURES = Counter(
+    "mail_failures",
+    "Tries to hand a mail over that failed; kind: refused for good, deferred, or the server itself is in trouble.",
+    ["kind"],
+)
+MAIL_DROPPED = Counter("mail_dropped", "Mails given up; why: refused for good, or expired before they went.", ["why"])
+MAIL_OLDEST = Gauge(
+    "mail_oldest_seconds",
+    "Age of the oldest mail that waits to be handed over, as last seen by a worker.",
+    multiprocess_mode="livemostrecent",
+)
