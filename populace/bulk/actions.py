@@ -30,12 +30,19 @@ ENDED = {Job.SUCCEEDED: "job.succeeded", Job.FAILED: "job.failed", Job.CANCELLED
 
 @retried
 def create_job(
-    job: Job, *, by: Actor, files: Sequence[JobFile] = (), scopes: Collection[str] = (), task: TaskRow | None = None
+    job: Job,
+    *,
+    by: Actor,
+    files: Sequence[JobFile] = (),
+    scopes: Collection[str] = (),
+    task: TaskRow | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> Job:
     """Store a new job, its files already kept in the storage, so that a worker does it; return it.
 
     `scopes` default to what the actor may do now: the job never may more. `task`: its row in the queue, for who does
-    the job themselves; then the event has no consequences. Raises Forbidden, TooManyJobs.
+    the job themselves; then the event has no consequences. `told`: what the event says was asked for, without personal
+    values. Raises Forbidden, TooManyJobs.
     """
     if KINDS[job.kind].permission not in by.permissions:
         raise Forbidden
@@ -45,7 +52,7 @@ def create_job(
     job.scopes = " ".join(sorted(scopes or by.permissions))
     mine: list[Model] = [job, *files, *([task] if task else [])]
     with atomic(Job):
-        write(mine + recorded_of(job, "job.created", by=by, quiet=task is not None))
+        write(mine + recorded_of(job, "job.created", by=by, told=told, quiet=task is not None))
     return job
 
 

@@ -117,6 +117,28 @@ class Running:
             rows=rows,
         )
         storage().put(made.key, path)
+        self._told(made)
+
+    def finish_parts(self, *, filename: str, content_type: str, rows: int, size: int) -> None:
+        """Have the files that the position names as `parts` be the result, one after another."""
+        self._told(
+            JobFile(
+                job_id=self.job.id,
+                name=JobFile.RESULT,
+                filename=filename,
+                content_type=content_type,
+                size=size,
+                rows=rows,
+            )
+        )
+
+    def look(self) -> None:
+        """Renew the lease of work that cannot rest half way. Raises Cancelled, JobRefused, Lost."""
+        with atomic(Job):
+            self.keep(progressed=True)
+            self._look()
+
+    def _told(self, made: JobFile) -> None:
         with atomic(Job):
             self.keep()
             JobFile._base_manager.filter(job_id=made.job_id, name=made.name).delete()
