@@ -29,13 +29,19 @@ class Layout:
     foot: str = "\n"
 
 
+LISTS = {"keycloak": "users", "firebase": "users", "cognito": "Users"}
+"""Under which name the format's JSON has its people."""
+
+
 def layout_of(how: Recognised) -> Layout:
     """Return the layout in which the format's own reader takes the rows back."""
     if how.delimiter:
         return _csv(how)
-    if how.format == "keycloak":
-        return Layout("json", _object, head='{"users": [\n', between=",\n", foot="\n]}\n")
-    return Layout("jsonl", _object)
+    if name := LISTS.get(how.format):
+        return Layout("json", _object, head=f'{{"{name}": [\n', between=",\n", foot="\n]}\n")
+    if how.format in ("jsonl", "kratos"):
+        return Layout("jsonl", _object)
+    return Layout("json", _object, head="[\n", between=",\n", foot="\n]\n")
 
 
 def _csv(how: Recognised) -> Layout:
@@ -43,12 +49,14 @@ def _csv(how: Recognised) -> Layout:
 
     def line(told: tuple[Any, ...], sent: Any) -> str:
         text = io.StringIO()
-        csv.writer(text, delimiter=how.delimiter, lineterminator="").writerow([*told, *(sent or ())])
+        cells = [*sent, "", *told] if how.format == "firebase" else [*told, *(sent or ())]  # its columns are counted
+        escape = "\\" if how.format == "cognito" else None
+        csv.writer(text, delimiter=how.delimiter, lineterminator="", escapechar=escape).writerow(cells)
         return text.getvalue()
 
     # Whoever has a file in another encoding opens it with a program that knows UTF-8 by its mark alone.
     mark = "" if how.encoding == "UTF-8" else "\ufeff"
-    return Layout("csv", line, head=mark + line(TOLD, list(how.mapping)) + "\n")
+    return Layout("csv", line, head=mark + ("" if how.format == "firebase" else line(TOLD, list(how.mapping)) + "\n"))
 
 
 def _object(told: Told, sent: Any) -> str:
@@ -64,7 +72,7 @@ class ErrorFile(contextlib.AbstractContextManager["ErrorFile", None]):
     """
 
     def __init__(self, path: Path, how: Recognised) -> None:
-        self._source, self._how = path, how
+        self._source, self._how = path if path.name else path.resolve(), how  # "." has no name
         self._layout: Layout | None = None
         self._file: IO[str] | None = None
         self.written: Path | None = None
