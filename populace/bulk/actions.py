@@ -15,6 +15,7 @@ from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobFile
 from populace.infra.db.retry import atomic, retried
 from populace.infra.db.write import write
+from populace.infra.storage import remove_all
 from populace.infra.tasks.models import TaskRow
 from populace.users.errors import Forbidden
 
@@ -73,6 +74,12 @@ def cancel_job(job_id: UUID, *, by: Actor) -> Job:
 def fetched(job: Job, file: JobFile, *, by: Actor) -> None:
     """Note that somebody fetches what a job has made; the event says how many rows it has."""
     write(recorded_of(job, "export.downloaded", by=by, told={"rows": file.rows}))
+
+
+def taken_away(job: Job) -> None:
+    """Keep the files of a job no longer: whoever asked has them. Raises Unavailable."""
+    JobFile._base_manager.filter(job_id=job.id).delete()
+    remove_all(f"{job.folder}/")
 
 
 def settle(

@@ -13,7 +13,7 @@ import structlog
 from django.utils.timezone import now
 
 from populace.bulk.models import Job, JobError, JobFile
-from populace.infra.storage import Unavailable, storage
+from populace.infra.storage import Unavailable, remove_all, storage
 
 JOBS = 20  # of one round
 ERRORS = 10_000  # rows of one statement
@@ -36,8 +36,7 @@ def delete_expired() -> bool:
     )
     with _later() as later:
         for job_id in ids:
-            for key in list(storage().keys(f"{FOLDER}{job_id}/")):
-                storage().remove(key)
+            remove_all(f"{FOLDER}{job_id}/")
             JobFile._base_manager.filter(job_id=job_id).delete()
             rows = JobError._base_manager.filter(job_id=job_id).order_by("row").values_list("row", flat=True)
             while (last := list(rows[:ERRORS])[-1:]) != []:

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from populace.bulk.kinds import KINDS, JobRefused, Kind
-from populace.bulk.models import JobFile
+from populace.bulk.models import Job, JobFile
 from populace.bulk.reads import PARTS
 from populace.bulk.running import Running
 from populace.bulk.walks import Walk
 from populace.bulk.workbook import ROWS_MAX, write_workbook
-from populace.infra.storage import storage
+from populace.infra.db.retry import atomic
+from populace.infra.storage import remove_all, storage
 from populace.users.counts import count
 from populace.users.documents import USER_FIELDS, document_with, line_with
 from populace.users.errors import Invalid, Refused
@@ -170,14 +171,21 @@ def _finish(running: Running) -> None:
     if ending == "xlsx":
         path = running.folder / "workbook"
         files = (storage().blocks(f"{job.folder}/{name}") for name in running.position[DRAFTS])
-        write_workbook(path, running.options["fields"], lines_of(chain.from_iterable(files)), alive=running.look)
+        write_workbook(
+            path, running.options["fields"], lines_of(chain.from_iterable(files)), alive=lambda: _alive(running)
+        )
         running.finish_file(path, rows=job.done, **result)
     else:
         running.finish_parts(rows=job.done, size=size, **result)
-    wanted = {JobFile.RESULT, *running.position.get(PARTS, ())}
-    for key in list(storage().keys(f"{job.folder}/")):
-        if key.rpartition("/")[2] not in wanted:
-            storage().remove(key)
+    wanted = (JobFile.RESULT, *running.position.get(PARTS, ()))
+    remove_all(f"{job.folder}/", but=[f"{job.folder}/{name}" for name in wanted])
+
+
+def _alive(running: Running) -> None:
+    """Renew the lease of work that cannot rest half way. Raises Cancelled, JobRefused, Lost."""
+    with atomic(Job):
+        running.keep(progressed=True)
+        running.look()
 
 
 def lines_of(blocks: Iterable[bytes]) -> Iterator[bytes]:

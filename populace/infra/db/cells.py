@@ -23,12 +23,12 @@ SHAPES = {
         f"'\"' || CASE WHEN SUBSTR(LTRIM({{0}}, ''''), 1, 1) IN ({_signs}) THEN '''' ELSE '' END"
         " || REPLACE({0}, '\"', '\"\"') || '\"'",
         f"CONCAT('\"', CASE WHEN LEFT(TRIM(LEADING '''' FROM {{0}}), 1) IN ({_signs}) THEN '''' ELSE '' END,"
-        " REPLACE({0}, '\"', '\"\"'), '\"')",
+        " REPLACE({0}, '\"', '\"\"'), '\"') COLLATE utf8mb4_bin",  # as what JSON functions return
     ),
     "json": Shape(
         "'\"' || REPLACE(({0})::text, '\"', '\"\"') || '\"'",
         "'\"' || REPLACE({0}, '\"', '\"\"') || '\"'",
-        "CONCAT('\"', REPLACE({0}, '\"', '\"\"'), '\"')",
+        "CONCAT('\"', REPLACE({0}, '\"', '\"\"'), '\"') COLLATE utf8mb4_bin",
     ),
     "bare": Shape("({0})::text", "{0}", "{0}"),
 }

@@ -1,5 +1,6 @@
 """Files of jobs: what was sent in and what came out, in a folder or a bucket that all processes share (FILES_URL)."""
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from django.conf import settings
 from populace.infra.storage.base import BLOCK, Storage, Unavailable
 from populace.infra.storage.local import Folder
 
-__all__ = ["BLOCK", "Storage", "Unavailable", "storage"]
+__all__ = ["BLOCK", "Storage", "Unavailable", "remove_all", "storage"]
 
 
 @cache
@@ -19,3 +20,10 @@ def storage() -> Storage:
 
         return Bucket(**settings.FILES)
     return Folder(Path(settings.FILES["folder"]))
+
+
+def remove_all(prefix: str, *, but: Collection[str] = ()) -> None:
+    """Remove what lies under a prefix, `jobs/<id>/`, except these keys. Raises Unavailable."""
+    for key in list(storage().keys(prefix)):
+        if key not in but:
+            storage().remove(key)
