@@ -31,6 +31,7 @@ urlpatterns = [
     re_path(r"^api/v1/jobs/(?P<id>[^/]+)/cancel/?$", bulk.JobCancel.as_view(), name="job-cancel"),
     re_path(r"^api/v1/jobs/(?P<id>[^/]+)/errors/?$", bulk.JobErrors.as_view(), name="job-errors"),
     re_path(r"^api/v1/jobs/(?P<id>[^/]+)/result/?$", bulk.JobResult.as_view(), name="job-result"),
+    re_path(r"^api/v1/exports/?$", bulk.Exports.as_view(), name="exports"),
     re_path(r"^livez/?$", health.livez, name="livez"),
     re_path(r"^readyz/?$", health.readyz, name="readyz"),
     re_path(r"^metrics/?$", health.Metrics.as_view(), name="metrics"),

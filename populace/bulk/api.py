@@ -16,14 +16,14 @@ from populace.api.paging import Asked, Key, parameters_of
 from populace.api.problems import Problem
 from populace.api.receipts import Kept
 from populace.api.views import JSON, LeanView, refuse_body, uuid_or_404
-from populace.bulk.actions import cancel_job, fetched
+from populace.bulk import exports
+from populace.bulk.actions import cancel_job, create_job, fetched
 from populace.bulk.documents import BASE, JOB_FIELDS, document_of, filename_of
 from populace.bulk.error_rows import csv_of
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobFile
-from populace.bulk.reads import job_of, jobs_of, results_of, with_errors
+from populace.bulk.reads import blocks_of, job_of, jobs_of, results_of, with_errors
 from populace.infra.db.compiled import Row
-from populace.infra.storage import storage
 
 READ, WRITE = "jobs:read", "jobs:write"
 FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
@@ -105,11 +105,28 @@ class JobResult(LeanView):
         if file is None or ("link" in parameters and not is_good(parameters["link"], job)):
             raise Problem("not_found")
         try:
-            blocks = storage().blocks(file.key)
+            blocks = blocks_of(job, file)
         except FileNotFoundError:
             raise Problem("not_found") from None
         fetched(job, file, by=actor_of(request))
         return download(blocks, file.content_type, filename_of(job, file))
+
+
+class Exports(LeanView):
+    """A list of people as a file."""
+
+    scopes = {"POST": "users:read"}
+    success = {"POST": 202}
+
+    def post(self, request: Request) -> HttpResponse:
+        """Ask for it: 202 with the job, whose result is the file."""
+        options = exports.asked(dict(request.data))
+        job = Job(kind="export", options=options)
+        return shown_job(create_job(job, by=actor_of(request), told=exports.told(options)), status=202)
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the job as it is now."""
+        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
 
 
 def _own(request: Request, id: str) -> Job:

@@ -7,7 +7,8 @@ class BulkConfig(AppConfig):
     def ready(self) -> None:
         """Have jobs run once they are asked for, told dead when their task is, and forgotten when they are over."""
         from populace.audit.consequences import on
-        from populace.bulk.expiry import delete_expired
+        from populace.bulk import exports  # noqa: F401 (adds its kind)
+        from populace.bulk.expiry import delete_expired, delete_leftovers
         from populace.bulk.models import Job
         from populace.bulk.tasks import given_up, run_job
         from populace.infra.tasks.chores import CHORES
@@ -17,5 +18,4 @@ class BulkConfig(AppConfig):
         on("job.created", run_job)
         WHEN_DEAD[run_job.module_path] = given_up
         EXEMPT[Job] = "names who asked for it by id alone, and is deleted with its files days after its end"
-        if delete_expired not in CHORES:
-            CHORES.append(delete_expired)
+        CHORES.extend(chore for chore in (delete_expired, delete_leftovers) if chore not in CHORES)

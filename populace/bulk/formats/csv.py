@@ -5,17 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from populace.bulk.errors import FileRefused
-from populace.bulk.formats import tables
+from populace.bulk.formats import exported, tables
 from populace.bulk.formats.fields import FLAGS, IDENTIFIERS, NEITHER, TEXTS, TOLD, stored_hash
+from populace.bulk.formats.jsonl import group_names
 from populace.bulk.rows import NO_OPTIONS, Options, Row
+from populace.infra.formula import bare
 from populace.users.errors import Invalid
 
-COLUMNS = (*TEXTS, *FLAGS, "password", "password_hash")
+COLUMNS = (*TEXTS, *FLAGS, "password", "password_hash", "attributes", "groups")
 ATTRIBUTE = "attributes."
 """Prefix of a column that holds a free attribute, as text."""
 
 _BOOLEANS = dict.fromkeys(("true", "1", "yes"), True) | dict.fromkeys(("false", "0", "no"), False)
-_SPELLINGS = {name.replace("_", ""): name for name in (*COLUMNS, *TOLD)}
+_SPELLINGS = {name.replace("_", ""): name for name in (*COLUMNS, *TOLD, *exported.SHOWN)}
 
 
 def rows(path: Path, options: Options = NO_OPTIONS) -> Iterator[Row]:
@@ -27,7 +29,8 @@ def rows(path: Path, options: Options = NO_OPTIONS) -> Iterator[Row]:
 
 def mapping(cells: Sequence[str]) -> dict[str, str | None]:
     """Return the field of each column. Raises FileRefused where rows() would refuse the header."""
-    return {cell: name for cell, name in zip(cells, columns(cells), strict=True) if name not in TOLD}
+    found = zip(cells, columns(cells), strict=True)
+    return {cell: None if name in exported.SHOWN else name for cell, name in found if name not in TOLD}
 
 
 def columns(header: Sequence[str]) -> list[str]:
@@ -40,8 +43,9 @@ def columns(header: Sequence[str]) -> list[str]:
 def to_row(number: int, behind: float, sent: list[str], given: Mapping[str, str]) -> Row:
     """Return the row of a record: see tables.ToRow."""
     faults: list[Invalid] = []
-    values: dict[str, object] = {name: given[name].strip() for name in TEXTS if name in given}
-    if attributes := {n.removeprefix(ATTRIBUTE): v.strip() for n, v in given.items() if n.startswith(ATTRIBUTE)}:
+    values: dict[str, object] = {name: bare(given[name].strip()) for name in TEXTS if name in given}
+    texts = {n.removeprefix(ATTRIBUTE): bare(v.strip()) for n, v in given.items() if n.startswith(ATTRIBUTE)}
+    if attributes := exported.json_cell(given, "attributes", dict, faults) | texts:
         values["attributes"] = attributes
     return Row(
         number=number,
@@ -52,6 +56,8 @@ def to_row(number: int, behind: float, sent: list[str], given: Mapping[str, str]
         password_hash=stored_hash(given.get("password_hash", "").strip(), faults),
         is_active=said(given, "is_active", faults),
         email_verified=said(given, "email_verified", faults),
+        groups=group_names(exported.json_cell(given, "groups", list, faults), faults),
+        left_out=exported.left_out(given),
         faults=tuple(faults),
     )
 
