@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from populace.cli import moving, people
+from populace.cli import moving, people, tasks
 from populace.cli.output import CANNOT_RUN, SOME_ROWS_BAD, USAGE, Failure, note, progress, result
 
 EXITS = (
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(people.users, name="user")
 app.add_typer(people.tokens, name="token")
+app.add_typer(tasks.tasks, name="task")
 
 ROWS_SHOWN = 20  # bad rows on a terminal; all are in the error file
 

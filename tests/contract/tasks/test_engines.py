@@ -126,9 +126,6 @@ def test_a_worker_told_to_stop_lets_its_task_come_to_rest_and_ends(crew):
 
 def test_f28_a_worker_that_stands_still_past_its_lease_can_commit_nothing(crew):
     """SIGSTOP, another takes over, SIGCONT. Guard: populace/infra/tasks/queue.py:mark (the fencing number)."""
-    crew.stop()
-    crew.start()
-    crew.ready()
     old, pids = crew.worker, crew.processes()
     id = crew.put("sleeps", "slow", 1)
     crew.until(lambda: "slow begun" in crew.effects(), "begun")
