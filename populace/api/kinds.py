@@ -150,6 +150,13 @@ KINDS = {
         "A group is deleted with at most 100,000 members: remove others first, 1,000 a call.",
         "`POST /api/v1/groups/{id}/members` with `remove`, until fewer are left; then delete the group.",
     ),
+    "quota": Kind(
+        409,
+        "Quota reached",
+        "There are as many of these as one person may have. Nothing was done.",
+        "Remove those that are not needed any more. Of tokens, 1,000 of one owner, those that ended in the last seven "
+        "days count, too: rotate less often, or let another service account have its own.",
+    ),
     "idempotency_in_flight": Kind(
         409,
         "Still at work",

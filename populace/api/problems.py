@@ -16,7 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
 from populace.api.kinds import KINDS
-from populace.credentials.errors import ExceedsToken, TokenNotFound
+from populace.credentials.errors import ExceedsToken, TokenNotFound, TooManyTokens
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
 from populace.infra.db.causes import Cause, cause_of
@@ -197,6 +197,11 @@ def _(error: Cycle) -> Problem:
 @problem_of.register
 def _(error: TooManyMembers) -> Problem:
     return Problem("too_many_members")
+
+
+@problem_of.register
+def _(error: TooManyTokens) -> Problem:
+    return Problem("quota")
 
 
 @problem_of.register
