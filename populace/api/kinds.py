@@ -153,8 +153,10 @@ KINDS = {
     "quota": Kind(
         409,
         "Quota reached",
-        "One person may have so many of these at a time, and the caller has. `detail` says how many.",
-        "Wait until one is over, or end one.",
+        "There are as many of these as one person may have. Nothing was done.",
+        "Of jobs, wait until one is over, or cancel one. Of the rest, remove those that are not needed any more. Of "
+        "tokens, 1,000 of one owner, those that ended in the last seven days count, too: rotate less often, or let "
+        "another service account have its own.",
     ),
     "idempotency_in_flight": Kind(
         409,

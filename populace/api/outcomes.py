@@ -12,7 +12,7 @@ from populace.api.problems import Fault, Problem
 
 type Outcome = UUID | Problem
 
-KEPT_MAX = 64 << 10
+KEPT_MAX = 16 << 10
 """Characters of refusals in words that a receipt keeps; of those behind them it keeps the codes."""
 
 GONE = "What this call had made is gone."

@@ -17,7 +17,7 @@ from rest_framework import exceptions as drf
 
 from populace.api.kinds import KINDS
 from populace.bulk.errors import JobNotFound, TooManyJobs
-from populace.credentials.errors import ExceedsToken, TokenNotFound
+from populace.credentials.errors import ExceedsToken, TokenNotFound, TooManyTokens
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
 from populace.infra.db.causes import Cause, cause_of
@@ -205,6 +205,11 @@ def _(error: TooManyJobs) -> Problem:
 @problem_of.register
 def _(error: TooManyMembers) -> Problem:
     return Problem("too_many_members")
+
+
+@problem_of.register
+def _(error: TooManyTokens) -> Problem:
+    return Problem("quota")
 
 
 @problem_of.register

@@ -21,7 +21,7 @@ def directory() -> Iterator[None]:
     set_up()
     from django.db import DatabaseError, InterfaceError
 
-    from populace.credentials.errors import NAME_MAX, NameTooLong, TokenNotFound
+    from populace.credentials.errors import NAME_MAX, NameTooLong, TokenNotFound, TooManyTokens
     from populace.credentials.hashing import HashingBusy, PasswordRefused
     from populace.users.errors import IdentifierTaken, Invalid, LastOwner, NoIdentifier, UserNotFound
 
@@ -31,6 +31,8 @@ def directory() -> Iterator[None]:
         raise Failure(REFUSED, "not_found: nobody is found by that") from None
     except TokenNotFound:
         raise Failure(REFUSED, "not_found: there is no such token") from None
+    except TooManyTokens:
+        raise Failure(REFUSED, "quota: this person has as many tokens as one may have") from None
     except NameTooLong:
         raise Failure(REFUSED, f"invalid: a token's name has at most {NAME_MAX} printable characters") from None
     except IdentifierTaken as taken:

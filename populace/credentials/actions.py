@@ -15,7 +15,14 @@ from django.utils.timezone import now
 from populace.audit.actions import recorded
 from populace.audit.actors import Actor
 from populace.audit.permissions import expanded
-from populace.credentials.errors import NAME_MAX, ExceedsToken, NameTooLong, TokenNotFound, UnknownScope
+from populace.credentials.errors import (
+    NAME_MAX,
+    ExceedsToken,
+    NameTooLong,
+    TokenNotFound,
+    TooManyTokens,
+    UnknownScope,
+)
 from populace.credentials.models import ApiToken
 from populace.credentials.tokens import SCOPES, digest, make_token
 from populace.infra.db.fields import FOREVER
@@ -31,6 +38,9 @@ from populace.users.reads import USER
 TRIES = 3
 """Times a change is made anew on what somebody else wrote meanwhile."""
 
+TOKENS_MAX = 1000
+"""Tokens of one owner, those that ended in the last days among them (expiry.py): or rotating one would fill a disk."""
+
 OVERLAP = timedelta(hours=24)
 """How long a rotated token goes on beside the new one, unless said."""
 
@@ -43,7 +53,7 @@ def create_token(
 
     None for `expires_at`: as long as the token that asks, or it does not end by itself. A token makes none that may
     do more or works longer than itself (ExceedsToken). Raises Invalid for an end that is over, NameTooLong,
-    UnknownScope, UserNotFound.
+    TooManyTokens, UnknownScope, UserNotFound.
     """
     _check_name(name)
     wanted = list(dict.fromkeys(scopes))
@@ -150,10 +160,16 @@ def _made(owner_id: UUID, name: str, scopes: Iterable[str], expires_at: datetime
 
 
 def _hold_owner(*owner_ids: UUID) -> None:
-    """Lock the owner until the transaction ends, so that nobody erases them in between and leaves a token behind."""
+    """Lock the owner of a new token until the transaction ends, so that nobody erases them in between and leaves it.
+
+    Raises UserNotFound, TooManyTokens.
+    """
     for owner_id in owner_ids:
         if not User._base_manager.select_for_update().filter(pk=owner_id).exists():
             raise UserNotFound
+        # The lock has them come one after another, so the count is right; it walks TOKENS_MAX entries of an index.
+        if ApiToken._base_manager.filter(user_id=owner_id).values("pk")[:TOKENS_MAX].count() == TOKENS_MAX:
+            raise TooManyTokens
 
 
 def _end_of(by: Actor) -> datetime:

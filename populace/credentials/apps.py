@@ -5,7 +5,8 @@ class CredentialsConfig(AppConfig):
     name = "populace.credentials"
 
     def ready(self) -> None:
-        """Have a person's tokens removed with the person, and bare digests looked for now and then."""
+        """Have a person's tokens removed with the person or when they are over, and bare digests looked for."""
+        from populace.credentials.expiry import delete_ended
         from populace.credentials.models import ApiToken
         from populace.credentials.tasks import look_for_digests
         from populace.infra.tasks.chores import CHORES
@@ -13,4 +14,4 @@ class CredentialsConfig(AppConfig):
 
         ERASED[ApiToken] = rows_of(ApiToken)
         if look_for_digests not in CHORES:
-            CHORES.append(look_for_digests)
+            CHORES.extend((look_for_digests, delete_ended))

@@ -13,6 +13,10 @@ class ExceedsToken(Exception):
     """A token would make one that may do more, or works for longer, than itself."""
 
 
+class TooManyTokens(Exception):
+    """The owner has as many tokens as one person may have."""
+
+
 NAME_MAX = 200  # characters of a token's name
 
 

@@ -29,6 +29,7 @@ class ApiToken(Guarded):
         indexes = [
             models.Index(fields=["revoked_at", "id"], name="token_valid"),
             models.Index(fields=["user_id", "revoked_at", "id"], name="token_owner"),
+            models.Index(fields=["expires_at"], name="token_expires"),  # for expiry.py
         ]
 
     def __str__(self) -> str:

@@ -19,6 +19,9 @@ from populace.infra.db.retry import atomic, retried
 from populace.logins.models import Session
 from populace.users.models import User
 
+SESSIONS_MAX = 100
+"""Sessions that one person may have; with one more the oldest ends."""
+
 
 class SessionStore(SessionBase):
     """One session; `_session_key` stands in the cookie, its digest in the table."""
@@ -72,7 +75,14 @@ class SessionStore(SessionBase):
         with atomic(Session):
             # Locked: whoever shuts them out waits and then ends this session, too (actions.py).
             if User._base_manager.select_for_update().filter(pk=row.user_id, is_active=True).exists():
+                self._end_oldest(row.user_id)
                 Session._base_manager.bulk_create([row])
+
+    def _end_oldest(self, user_id: UUID) -> None:
+        """Make room for one more. Under the person's lock, so that many sign-ins at once leave no more than that."""
+        newest_first = Session._base_manager.filter(user_id=user_id).order_by("-expires_at")
+        if over := list(newest_first.values_list("digest", flat=True)[SESSIONS_MAX - 1 :]):
+            Session._base_manager.filter(pk__in=over).delete()
 
     def delete(self, session_key: str | None = None) -> None:
         """End the session of this key, by default the present one."""

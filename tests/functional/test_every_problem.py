@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from populace.api.kinds import KINDS
+from populace.credentials.actions import TOKENS_MAX
 from populace.credentials.hashing import SLOTS
 from populace.groups.actions import MEMBERS_DELETED_MAX
 from tests.support.database import BROKEN, FULL, GONE, SLOW, destroy, fill_group, no_writes, refuse_addresses
@@ -121,6 +122,14 @@ def _(site):
     group = site.group()["id"]
     fill_group(site.database, group, MEMBERS_DELETED_MAX + 1)
     return site.http.delete(f"{GROUPS}/{group}")
+
+
+@provokes("quota")
+def _(site):
+    body = {"name": "one of many", "scopes": ["users:read"], "owner": site.make(USERS, username="hoarder")["id"]}
+    for _ in range(TOKENS_MAX):
+        site.make(TOKENS, **body)
+    return site.post(TOKENS, json=body)
 
 
 @provokes("precondition_failed")

@@ -119,7 +119,7 @@ def backoff_s(attempts: int) -> float:
 def delete_done() -> bool:
     """Delete finished rows whose KEEP_DAYS are over, at most DELETE_ROWS a lane; True where more may be left.
 
-    Dead letters stay until somebody retries or drops them.
+    Dead letters stay for longer: dead.py.
     """
     more = False
     for lane in LANES.values():

@@ -32,6 +32,10 @@ POOL_WAIT = Histogram(
 LOG_LINES_LOST = Counter("log_lines_lost", "Log lines that nobody reads: standard error did not take them.")
 HASHING_BUSY = Counter("password_hashing_busy", "Passwords not hashed because every slot stayed taken.")
 
+LOGINS_FOLDED = Counter(
+    "login_failures_folded", "Refused sign-ins without an event of their own: there were enough of them that minute."
+)
+
 EVENTS_DISPATCHED = Counter("events_dispatched", "Outbox rows moved to the feed.")
 PARTITIONS_MISSING = Gauge(
     "audit_partitions_missing",
