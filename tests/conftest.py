@@ -157,7 +157,7 @@ def files(request, settings, tmp_path) -> Iterator[Any]:
     from populace.infra.storage import storage
     from tests.support.buckets import new_bucket, url_of
 
-    url = f"file:///{tmp_path / 'files'}"
+    url = f"file://{tmp_path / 'files'}"
     if request.param == "bucket":
         address = request.getfixturevalue("s3_address")
         url = url_of(address, new_bucket(address))
