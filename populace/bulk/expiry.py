@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 from django.utils.timezone import now
 
+from populace.bulk.actions import KEPT
 from populace.bulk.models import Job, JobError, JobFile
 from populace.infra.storage import Unavailable, remove_all, storage
 
@@ -21,8 +22,9 @@ ERRORS = 10_000  # rows of one statement
 FOLDER = "jobs/"
 KEYS = 1_000  # files looked at in one round: what a bucket tells at a time
 
-GRACE = timedelta(days=1)
-"""How long a file may wait for its job: one that is sent in lies there before the job does."""
+GRACE = KEPT + timedelta(days=1)
+"""How old a file is, by its job's id, before it can be nobody's. A job's own would be gone by then: so whoever shares a
+folder with another installation by mistake loses nothing that was still wanted."""
 
 log = structlog.get_logger(__name__)
 

@@ -40,8 +40,8 @@ def with_errors(jobs: Sequence[Job]) -> set[UUID]:
 
 
 def results_of(jobs: Sequence[Job]) -> dict[UUID, JobFile]:
-    """Return the file that each of these jobs made, where it made one."""
-    found = JobFile.objects.filter(job_id__in=[job.id for job in jobs], name=JobFile.RESULT)
+    """Return the file that each of these jobs made, where it is over and made one."""
+    found = JobFile.objects.filter(job_id__in=[job.id for job in jobs if job.is_over], name=JobFile.RESULT)
     return {file.job_id: file for file in found}
 
 

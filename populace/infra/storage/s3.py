@@ -23,6 +23,9 @@ WAITS = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attemp
 PART = 16 << 20
 """Bytes of a part of a large file; 10,000 of them are more than any file has."""
 
+KEYS = 1_000
+"""Keys of one answer: as many as there may be."""
+
 MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -80,7 +83,7 @@ class Bucket:
         begin = {"StartAfter": self.prefix + after} if after else {}
         with _told():
             pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.bucket, Prefix=self.prefix + prefix, **begin
+                Bucket=self.bucket, Prefix=self.prefix + prefix, PaginationConfig={"PageSize": KEYS}, **begin
             )
             for page in pages:
                 for found in page.get("Contents", ()):
