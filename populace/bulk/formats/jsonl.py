@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from populace.bulk.formats import lines
-from populace.bulk.formats.fields import FLAGS, TOLD, flag, secret, stored_hash
-from populace.bulk.rows import Row
+from populace.bulk.formats.fields import FLAGS, TEXTS, TOLD, flag, secret, stored_hash
+from populace.bulk.rows import NO_OPTIONS, Options, Row
 from populace.users.errors import Invalid
 
 APART = (*TOLD, *FLAGS, "password", "password_hash", "groups")
 """Members that are no values of the user document, or that only an operator may set."""
 
+MAPPING = {name: name for name in (*TEXTS, "attributes", *APART) if name not in TOLD}
 
-def rows(path: Path) -> Iterator[Row]:
+
+def rows(path: Path, options: Options = NO_OPTIONS) -> Iterator[Row]:
     """Yield the person of each line."""
     return lines.rows(path, _row, "an object of a person's values")
 

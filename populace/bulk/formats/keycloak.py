@@ -12,7 +12,7 @@ from populace.bulk.errors import FileRefused
 from populace.bulk.formats import lines
 from populace.bulk.formats.fields import secret, stored_hash
 from populace.bulk.formats.json_stream import JsonStream, NotJson
-from populace.bulk.rows import Row, unreadable
+from populace.bulk.rows import NO_OPTIONS, Options, Row, unreadable
 from populace.credentials.foreign import from_keycloak
 from populace.users.errors import Invalid
 
@@ -32,11 +32,22 @@ LEFT_OUT = {
 }
 """What a user says that has no place here yet, and how the summary counts the people concerned."""
 
+MAPPING = {
+    **FIELDS,
+    "enabled": "is_active",
+    "emailVerified": "email_verified",
+    "attributes": "attributes",
+    "serviceAccountClientId": "kind",
+    "credentials": "password_hash",
+    **dict.fromkeys(("groups", "realmRoles", "clientRoles"), "groups"),
+    **dict.fromkeys(LEFT_OUT),
+}
+
 ROLE = "role:"
 """Begins the name of the group that a role arrives as; a role of a realm and one of a client may share it."""
 
 
-def rows(path: Path) -> Iterator[Row]:
+def rows(path: Path, options: Options = NO_OPTIONS) -> Iterator[Row]:
     """Yield each user of the realm, or of all realms in the file. Raises FileRefused, also where there is none."""
     number = 0
     with JsonStream(path) as stream:
