@@ -19,14 +19,13 @@ from populace.api.views import JSON, LeanView, refuse_body, uuid_or_404
 from populace.bulk.actions import cancel_job, fetched
 from populace.bulk.documents import BASE, JOB_FIELDS, document_of, filename_of
 from populace.bulk.error_rows import csv_of
-from populace.bulk.kinds import KINDS
+from populace.bulk.kinds import KINDS, MEDIA, BadRows
 from populace.bulk.models import Job, JobFile
-from populace.bulk.reads import job_of, jobs_of, results_of, with_errors
+from populace.bulk.reads import FIRST_ID, LAST_ID, job_of, jobs_of, results_of, with_errors
 from populace.infra.db.compiled import Row
 from populace.infra.storage import storage
 
 READ, WRITE = "jobs:read", "jobs:write"
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
 
 LINK_S = 15 * 60
 """Seconds that the link to a result is good for; a new one comes with every look at the job."""
@@ -84,11 +83,12 @@ class JobErrors(LeanView):
 
     def get(self, request: Request, id: str) -> StreamingHttpResponse:
         """Return them as CSV, or in the shape of the file that they came in."""
-        job, file = _own(request, id), None
+        job = _own(request, id)
         if not with_errors([job]):
             raise Problem("not_found")
-        lines = KINDS[job.kind].errors
-        return download(lines(job) if lines else csv_of(job), "text/csv; charset=utf-8", filename_of(job, file))
+        made = KINDS[job.kind].errors
+        suffix, blocks = made(job) if made else BadRows("csv", csv_of(job))
+        return download(blocks, MEDIA[suffix], f"{job.kind}-{job.id}.errors.{suffix}")
 
 
 class JobResult(LeanView):

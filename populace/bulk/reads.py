@@ -8,6 +8,8 @@ from populace.audit.permissions import ADMIN
 from populace.bulk.errors import JobNotFound
 from populace.bulk.models import Job, JobError, JobFile
 
+FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
+
 ERRORS_READ = 1_000
 """Bad rows of one statement."""
 

@@ -98,7 +98,7 @@ class Running:
         chunk = Chunk(dict(self.position), total=self.job.total)
         with atomic(Job):
             self.keep(progressed=True)
-            self._look()
+            self.look()
             yield chunk
             _write_bad(self.job.id, chunk.bad)
             done = self.job.done + chunk.done
@@ -106,11 +106,13 @@ class Running:
         self.job.done, self.job.total, self.job.position = done, chunk.total, chunk.position
         self.report(self.job)
 
-    def finish_file(self, path: Path, *, filename: str, content_type: str, rows: int) -> None:
-        """Keep what the job made as its result."""
+    def finish_file(
+        self, path: Path, *, filename: str, content_type: str, rows: int, name: str = JobFile.RESULT
+    ) -> None:
+        """Keep what the job made as its result, or under another `name` for itself."""
         made = JobFile(
             job_id=self.job.id,
-            name=JobFile.RESULT,
+            name=name,
             filename=filename,
             content_type=content_type,
             size=path.stat().st_size,
@@ -122,8 +124,8 @@ class Running:
             JobFile._base_manager.filter(job_id=made.job_id, name=made.name).delete()
             JobFile._base_manager.bulk_create([made])
 
-    def _look(self) -> None:
-        """See whether the job should go on, and what whoever asked may do by now."""
+    def look(self) -> None:
+        """See whether the job should go on, and what whoever asked may do by now. Raises Cancelled, JobRefused."""
         if Job._base_manager.filter(pk=self.job.pk, cancel_asked=True).exists():
             raise Cancelled
         self.by = actor_of(self.job)
