@@ -138,19 +138,20 @@ def _body(method: str, call: Call) -> Shape:
     content: Shape = {"schema": {"$ref": f"#/components/schemas/{call.takes}"}}
     if call.example is not None:
         content["examples"] = {call.name: {"value": call.example}}
-    media = (MERGE_PATCH, JSON) if method == "PATCH" else (JSON,)
+    media = (MERGE_PATCH, JSON) if method == "PATCH" else (call.media or JSON,)
     return {"required": call.body_required, "content": dict.fromkeys(media, content)}
 
 
 def _responses(method: str, path: str, view: type[LeanView], call: Call) -> Shape:
     status = view.success.get(method, 200)
     names = ["X-Request-ID", *(["RateLimit", "RateLimit-Policy"] if QUOTA else [])]
-    own = [*(["ETag"] if call.etag else []), *(["Location"] if status == 201 else [])]
+    own = [*(["ETag"] if call.etag else []), *(["Location"] if status in (201, 202) else [])]
     own += ["Idempotency-Replayed"] if method in view.keyed else []
     success: Shape = {"description": "Done.", "headers": _headers(names + own)}
     if status != 204:
         ref = {"$ref": f"#/components/schemas/{call.gives}"}
-        success["content"] = {call.gives: {"schema": TEXT}} if "/" in call.gives else {JSON: {"schema": ref}}
+        text: Shape = {media: {"schema": TEXT} for media in call.gives.split()}
+        success["content"] = text if "/" in call.gives else {JSON: {"schema": ref}}
     if status == 201 and "{id}" not in path:
         success["links"] = _links(path)
     found = {str(status): success}
