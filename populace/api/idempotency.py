@@ -65,7 +65,7 @@ def _first(
     receipt = Receipt(**call._asdict(), status=view.success.get(method, 200), created_at=now())
 
     def told(first: Model) -> None:
-        if receipt.status == 201:
+        if receipt.status in (201, 202):
             receipt.subject_id = first.id  # type: ignore[attr-defined]  # whatever is made has one
 
     try:

@@ -1,12 +1,16 @@
 """Jobs that are over are forgotten after actions.KEPT: files first, so that none is left without a row."""
 
+from uuid import UUID
+
+from django.db import router
+from django.db.models import Model
 from django.utils.timezone import now
 
-from populace.bulk.models import Job, JobError, JobFile
+from populace.bulk.models import BulkTarget, Job, JobError, JobFile
 from populace.infra.storage import storage
 
 JOBS = 20  # of one round
-ERRORS = 10_000  # rows of one statement
+ROWS = 10_000  # rows of one statement
 
 
 def delete_expired() -> bool:
@@ -18,8 +22,14 @@ def delete_expired() -> bool:
         for file in JobFile._base_manager.filter(job_id=job_id):
             storage().remove(file.key)
         JobFile._base_manager.filter(job_id=job_id).delete()
-        rows = JobError._base_manager.filter(job_id=job_id).order_by("row").values_list("row", flat=True)
-        while (last := list(rows[:ERRORS])[-1:]) != []:
-            JobError._base_manager.filter(job_id=job_id, row__lte=last[0]).delete()
+        _delete_rows(JobError, job_id, "row")
+        _delete_rows(BulkTarget, job_id, "user_id")
         Job._base_manager.filter(pk=job_id).delete()
     return len(ids) == JOBS
+
+
+def _delete_rows(model: type[Model], job_id: UUID, key: str) -> None:
+    """Delete a job's rows of a table, ROWS at a time in the order of their key."""
+    rows = model._base_manager.filter(job_id=job_id).order_by(key).values_list(key, flat=True)
+    while (last := list(rows[:ROWS])[-1:]) != []:
+        model._base_manager.filter(job_id=job_id, **{f"{key}__lte": last[0]})._raw_delete(router.db_for_write(model))

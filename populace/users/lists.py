@@ -4,11 +4,25 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from populace.infra.db.compiled import Compiled, Row
 from populace.users import search, search_parts
 from populace.users.errors import Refused
 from populace.users.filters import Filters, filters_of, passes
-from populace.users.pages import FIRST_ID, LAST_ID, Key, Walk, holders, members, page, place_of
+from populace.users.pages import (
+    FIRST_ID,
+    LAST_ID,
+    Key,
+    Walk,
+    holders,
+    holders_of,
+    members,
+    members_of,
+    page,
+    place_of,
+    walked,
+)
 from populace.users.querysets import (
     ATTRIBUTE,
     ATTRIBUTES,
@@ -46,15 +60,37 @@ class Listing(NamedTuple):
         descending = self.descending != backwards
         if self.words:
             return search_parts.read(self.words, self.filters.get("is_active"), key, descending=descending)
+        values = self.place(key, descending=descending)
+        if "group" in self.filters:
+            return members(descending), values
+        if ATTRIBUTE in self.filters:
+            return holders(descending), values
+        return page(self._walk(descending)), values
+
+    def rows(self, shown: Any) -> QuerySet[Any, Any]:
+        """Return whom the list has behind a place, for a statement of one's own; rows are (shown, *key).
+
+        Not of a search, nor of people who are found by an identifier. A subquery may have shown NULL: who is gone.
+        """
+        if "group" in self.filters:
+            return members_of(self.descending, shown)
+        if ATTRIBUTE in self.filters:
+            return holders_of(self.descending, shown)
+        return walked(self._walk(self.descending), shown)
+
+    def place(self, key: Key, *, descending: bool) -> dict[str, Any]:
+        """Return the values of the statement of the page behind `key`."""
         near, far = (LAST_ID, FIRST_ID) if descending else (FIRST_ID, LAST_ID)
         behind = UUID(key[0]) if key and self.order == "id" else near
         if "group" in self.filters:
-            return members(descending), {"group": self.filters["group"], "id": behind}
+            return {"group": self.filters["group"], "id": behind}
         if ATTRIBUTE in self.filters:
             name, text = self.filters[ATTRIBUTE]
-            return holders(descending), {"name": name, "value": text, "id": behind, "far": far}
-        walk = Walk(self.order, columns_of(self.filters), descending)
-        return page(walk), place_of(walk, key, self.filters)
+            return {"name": name, "value": text, "id": behind, "far": far}
+        return place_of(self._walk(descending), key, self.filters)
+
+    def _walk(self, descending: bool) -> Walk:
+        return Walk(self.order, columns_of(self.filters), descending)
 
     def completed(self, rows: list[Row], limit: int, key: Key, *, backwards: bool) -> list[Row]:
         """Return the rows of `read`'s statement for a search, read up to `limit`, with what it left to be added."""

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.documents import Json, document
@@ -50,6 +50,11 @@ def param(name: str, column: str = "") -> Param:
 @cache
 def page(walk: Walk) -> Compiled:
     """Return the statement of a walk; its rows are (document, place, id)."""
+    return Compiled(walked(walk, document(UserDocument)), limits=ROWS)
+
+
+def walked(walk: Walk, shown: Any) -> QuerySet[Any, Any]:
+    """Return whom a walk meets; rows are (shown, place, id)."""
     column, sign = ORDERS[walk.order], "-" if walk.descending else ""
     people = visible_to(Reader()).filter(
         after({column: param("place", column), "id": param("id")}, descending=walk.descending),
@@ -62,41 +67,50 @@ def page(walk: Walk) -> Compiled:
         people = people.filter(**{f"{column}__{'gte' if walk.descending else 'lte'}": param("far", column)})
         place = Json("datetime", place)
     ordered = people.order_by(*(sign + name for name in (*led, column, "id")))
-    rows = ordered.values_list(document(UserDocument), place, "id")
-    return Compiled(rows, limits=ROWS)
+    return ordered.values_list(shown, place, "id")
 
 
 @cache
 def members(descending: bool) -> Compiled:
-    """Return the statement of a group's members, walked in the table of memberships; its rows are (document, id).
+    """Return the statement of a group's members; its rows are (document, id)."""
+    return Compiled(members_of(descending, document(UserDocument)), limits=ROWS)
 
-    Each document is a look-up of its own. For a join PostgreSQL would merge both tables from their beginnings: a page
-    in the middle reads half of the people.
+
+def members_of(descending: bool, shown: Any) -> QuerySet[Any, Any]:
+    """Return a group's members, walked in the table of memberships; rows are (shown, id).
+
+    What is shown of each is a look-up of its own. For a join PostgreSQL would merge both tables from their beginnings:
+    a page in the middle reads half of the people.
     """
     membership: Any = User._meta.get_field("memberships").related_model  # a higher folder's, never imported
-    person = visible_to(Reader()).filter(pk=OuterRef("user_id")).values_list(document(UserDocument))
+    person = visible_to(Reader()).filter(pk=OuterRef("user_id")).values_list(shown)
     sign, group = "-" if descending else "", Param("group", membership._meta.get_field("group"))
     behind = {f"user_id__{'lt' if descending else 'gt'}": param("id")}
     rows = membership.objects.filter(Led(F("group_id"), group), **behind).order_by(f"{sign}group_id", f"{sign}user_id")
-    return Compiled(rows.values_list(Subquery(person), "user_id"), limits=ROWS)
+    return rows.values_list(Subquery(person), "user_id")  # type: ignore[no-any-return]
 
 
 @cache
 def holders(descending: bool) -> Compiled:
-    """Return the statement of the people with a value of an attribute, as of a group's members.
+    """Return the statement of the people with a value of an attribute; its rows are (document, id)."""
+    return Compiled(holders_of(descending, document(UserDocument)), limits=ROWS)
+
+
+def holders_of(descending: bool, shown: Any) -> QuerySet[Any, Any]:
+    """Return the people with a value of an attribute, as members_of does a group's.
 
     A range from one id to another, never `name = … AND value = …`: of that PostgreSQL believes that it leaves few, and
     sorts them, though with a common value it may be half of the directory.
     """
     held: Any = AttributeValue._meta
-    person = visible_to(Reader()).filter(pk=OuterRef("user_id")).values_list(document(UserDocument))
+    person = visible_to(Reader()).filter(pk=OuterRef("user_id")).values_list(shown)
     key = {column: Param(column, held.get_field(column)) for column in ("name", "value")}
     rows = AttributeValue.objects.filter(
         after({**key, "user_id": param("id")}, descending=descending),
         after({**key, "user_id": param("far", "id")}, descending=not descending),
     )
     ordered = rows.order_by(*(f"-{column}" if descending else column for column in (*key, "user_id")))
-    return Compiled(ordered.values_list(Subquery(person), "user_id"), limits=ROWS)
+    return ordered.values_list(Subquery(person), "user_id")
 
 
 def place_of(walk: Walk, key: Key, filters: Filters) -> dict[str, Any]:

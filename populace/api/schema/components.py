@@ -8,6 +8,8 @@ from populace.api.schema.shapes import FREE, TEXT, UUID, Shape, array, shown, st
 from populace.audit import documents as audit
 from populace.audit.permissions import PERMISSIONS
 from populace.bulk import documents as bulk
+from populace.bulk.chosen import IDS_MAX, UPDATABLE
+from populace.bulk.chosen import PERMISSIONS as PERMISSIONS_OF_ACTIONS
 from populace.credentials import documents as credentials
 from populace.credentials.hashing import LONGEST_CHARACTERS, SHORTEST_CHARACTERS
 from populace.groups import documents as groups
@@ -132,9 +134,25 @@ def _bodies() -> dict[str, Shape]:
         "MemberChange": struct([], **ids),
         "NewToken": token,
         "Rotation": taken(credentials.ROTATION),
+        "BulkAction": _bulk_action(),
         "AttributeSchema": FREE | {"description": "JSON Schema 2020-12 without references."},
         "Nothing": struct([]) | {"description": "Nothing, or `{}`."},
     }
+
+
+def _bulk_action() -> Shape:
+    filter: Shape = {"type": "object", "additionalProperties": {"type": ["string", "boolean", "number"]}}
+    said = {
+        "action": {"type": "string", "enum": list(PERMISSIONS_OF_ACTIONS)},
+        "filter": filter | {"description": "The parameters of `GET /api/v1/users`; `{}`: everybody."},
+        "ids": array(UUID, minItems=1, maxItems=IDS_MAX),
+        "group": UUID,
+        "values": {**FREE, "description": f"Of `update`: {', '.join(UPDATABLE)}."},
+        "partial": {"type": "boolean", "description": "Leave out whom the caller may not act on; else all is refused."},
+        "preview": {"type": "boolean", "description": "Do nothing, tell what would be done."},
+        "confirm": {"type": ["integer", "string"], "description": "How many people, or a preview's token."},
+    }
+    return struct(["action"], **said) | {"oneOf": [{"required": ["filter"]}, {"required": ["ids"]}]}
 
 
 def _answers(token: Shape) -> dict[str, Shape]:
