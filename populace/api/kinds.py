@@ -150,6 +150,19 @@ KINDS = {
         "A group is deleted with at most 100,000 members: remove others first, 1,000 a call.",
         "`POST /api/v1/groups/{id}/members` with `remove`, until fewer are left; then delete the group.",
     ),
+    "not_confirmed": Kind(
+        409,
+        "Not confirmed",
+        "More than 1,000 people are concerned, and the call does not say how many. `detail` does.",
+        "Look at what would be done with `preview: true`; then send the call with `confirm`, the number of people or "
+        "the preview's token, which is good for 15 minutes.",
+    ),
+    "not_undoable": Kind(
+        409,
+        "Not undoable",
+        "The job has not ended yet, or what it did cannot be taken back. `detail` says which.",
+        "Cancel it first, or wait. Whoever was erased is gone for good.",
+    ),
     "quota": Kind(
         409,
         "Quota reached",

@@ -16,7 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf
 
 from populace.api.kinds import KINDS
-from populace.bulk.errors import JobNotFound, TooManyJobs
+from populace.bulk.errors import Beyond, JobNotFound, NotConfirmed, NotUndoable, TooManyJobs
 from populace.credentials.errors import ExceedsToken, TokenNotFound, TooManyTokens
 from populace.credentials.hashing import HashingBusy, PasswordRefused
 from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
@@ -242,6 +242,23 @@ def _(error: Unavailable) -> Problem:
 @problem_of.register
 def _(error: PasswordRefused) -> Problem:
     return Problem("invalid", errors=[Fault("/password", error.code, error.detail)])
+
+
+@problem_of.register
+def _(error: NotConfirmed) -> Problem:
+    return Problem("not_confirmed", f"{error.count:,} people are concerned: say so by confirm, {error.count}.")
+
+
+@problem_of.register
+def _(error: NotUndoable) -> Problem:
+    return Problem("not_undoable", str(error))
+
+
+@problem_of.register
+def _(error: Beyond) -> Problem:
+    detail = f"{error.count:,} of these people hold rights that the caller lacks. `partial` leaves them out."
+    told = "They hold a right that the caller lacks."
+    return Problem("forbidden", detail, errors=[Fault(f"/ids/{place}", "forbidden", told) for place in error.places])
 
 
 @problem_of.register

@@ -15,14 +15,17 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from populace.api.authentication import actor_of, require
+from populace.api.idempotency import NOTHING
 from populace.api.lists import ListView
 from populace.api.paging import Asked, Key, parameters_of
 from populace.api.problems import Fault, Problem
 from populace.api.receipts import Kept
 from populace.api.uploads import Upload, received
 from populace.api.views import JSON, LeanView, refuse_body, uuid_or_404
-from populace.bulk import exports
+from populace.bulk import exports, undo
 from populace.bulk.actions import cancel_job, create_job, fetched
+from populace.bulk.bulk_actions import ask
+from populace.bulk.chosen import PERMISSIONS, chosen_of
 from populace.bulk.documents import BASE, JOB_FIELDS, document_of, filename_of
 from populace.bulk.error_rows import csv_of
 from populace.bulk.errors import OptionRefused
@@ -32,12 +35,17 @@ from populace.bulk.imports import ON_CONFLICT, ROWS, import_job, request_import
 from populace.bulk.kinds import KINDS, MEDIA, BadRows
 from populace.bulk.models import Job, JobFile
 from populace.bulk.options import parsed
+from populace.bulk.preview import preview_of
 from populace.bulk.reads import FIRST_ID, LAST_ID, blocks_of, job_of, jobs_of, results_of, with_errors
 from populace.infra.db.compiled import Row
 from populace.infra.scratch import scratch
 
 FLAGS = ("true", "false")
 READ, WRITE = "jobs:read", "jobs:write"
+CHOOSE = "users:read"
+"""Of a bulk action; what else it takes, the action says."""
+
+BULK_FIELDS = ("action", "filter", "ids", "group", "values", "partial", "preview", "confirm")
 
 LINK_S = 15 * 60
 """Seconds that the link to a result is good for; a new one comes with every look at the job."""
@@ -205,6 +213,53 @@ class Exports(LeanView):
 
     def repeat(self, request: Request, kept: Kept) -> HttpResponse:
         """Return the job as it is now."""
+        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
+
+
+class BulkActions(LeanView):
+    """One action on many people."""
+
+    scopes = {"POST": CHOOSE}
+    success = {"POST": 202}
+
+    def post(self, request: Request) -> HttpResponse:
+        """Have it done by a job (202), or with `preview` tell what would be done (200)."""
+        data, by = dict(request.data), actor_of(request)
+        if faults := [Fault(f"/{name[:200]}", "unknown_field", "Unknown.") for name in data if name not in BULK_FIELDS]:
+            raise Problem("invalid", errors=faults[:20])
+        preview, confirm = data.pop("preview", False), data.pop("confirm", None)
+        if not isinstance(preview, bool):
+            raise Problem("invalid", errors=[Fault("/preview", "invalid", "Either true or false.")])
+        if confirm is not None and not isinstance(confirm, int | str):
+            raise Problem("invalid", errors=[Fault("/confirm", "invalid", "A number of people, or a preview's token.")])
+        chosen = chosen_of(**data)
+        require(request, PERMISSIONS[chosen.action])
+        if preview:
+            document = preview_of(chosen, by=by).document()
+            return HttpResponse(json.dumps(document, ensure_ascii=False).encode(), content_type=JSON)
+        return shown_job(ask(chosen, by=by, confirm=confirm), status=202)
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the job as it is now; a preview once more."""
+        if kept.subject_id == NOTHING:
+            return self.post(request)
+        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
+
+
+class JobUndo(LeanView):
+    """Have what a bulk action did taken back."""
+
+    scopes = {"POST": WRITE}
+    success = {"POST": 202}
+
+    def post(self, request: Request, id: str) -> HttpResponse:
+        """Have it undone by another job."""
+        key, by = uuid_or_404(id), actor_of(request)
+        refuse_body(request)
+        return shown_job(undo.ask(job_of(key, by=by), by=by), status=202)
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return that other job as it is now."""
         return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
 
 

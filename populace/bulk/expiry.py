@@ -10,14 +10,16 @@ from itertools import islice
 from uuid import UUID
 
 import structlog
+from django.db import router
+from django.db.models import Model
 from django.utils.timezone import now
 
 from populace.bulk.actions import KEPT
-from populace.bulk.models import Job, JobError, JobFile
+from populace.bulk.models import BulkTarget, Job, JobError, JobFile
 from populace.infra.storage import Unavailable, remove_all, storage
 
 JOBS = 20  # of one round
-ERRORS = 10_000  # rows of one statement
+ROWS = 10_000  # rows of one statement
 
 FOLDER = "jobs/"
 KEYS = 1_000  # files looked at in one round: what a bucket tells at a time
@@ -40,11 +42,17 @@ def delete_expired() -> bool:
         for job_id in ids:
             remove_all(f"{FOLDER}{job_id}/")
             JobFile._base_manager.filter(job_id=job_id).delete()
-            rows = JobError._base_manager.filter(job_id=job_id).order_by("row").values_list("row", flat=True)
-            while (last := list(rows[:ERRORS])[-1:]) != []:
-                JobError._base_manager.filter(job_id=job_id, row__lte=last[0]).delete()
+            _delete_rows(JobError, job_id, "row")
+            _delete_rows(BulkTarget, job_id, "user_id")
             Job._base_manager.filter(pk=job_id).delete()
     return len(ids) == JOBS and not later
+
+
+def _delete_rows(model: type[Model], job_id: UUID, key: str) -> None:
+    """Delete a job's rows of a table, ROWS at a time in the order of their key."""
+    rows = model._base_manager.filter(job_id=job_id).order_by(key).values_list(key, flat=True)
+    while (last := list(rows[:ROWS])[-1:]) != []:
+        model._base_manager.filter(job_id=job_id, **{f"{key}__lte": last[0]})._raw_delete(router.db_for_write(model))
 
 
 def delete_leftovers() -> bool:

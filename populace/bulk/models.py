@@ -91,3 +91,16 @@ class JobError(Guarded):
 
     def __str__(self) -> str:
         return f"row {self.row} of {self.job_id}"
+
+
+class BulkTarget(Guarded):
+    """Somebody whom a job is about, settled before it changes anybody; and when it did change them."""
+
+    pk = models.CompositePrimaryKey("job_id", "user_id")
+    job_id = models.UUIDField()  # a queue-like table: no foreign keys
+    user_id = models.UUIDField()
+    row = models.BigIntegerField()  # their place in what was asked for, from 0
+    changed_at = models.DateTimeField(default=NEVER)  # the time of their event; NEVER: not by this job
+
+    def __str__(self) -> str:
+        return f"{self.user_id} of {self.job_id}"

@@ -62,7 +62,7 @@ def update_group(group_id: UUID, *, by: Actor, values: Mapping[str, Any], expect
     group's version, Cycle, NameTaken, Invalid.
     """
     with owner_stays(lambda: True):
-        group = _locked(group_id, by=by)
+        group = locked_group(group_id, by=by)
         if expected is not None and group.version != expected:
             raise VersionMismatch
         held = list(Role.objects.filter(group_links__group_id=group_id).order_by("name"))
@@ -95,7 +95,7 @@ def delete_group(group_id: UUID, *, by: Actor, expected: int | None = None) -> N
     One event, about the group, stands for the end of all its memberships.
     """
     with owner_stays(lambda: True):
-        group = _locked(group_id, by=by)
+        group = locked_group(group_id, by=by)
         if expected is not None and group.version != expected:
             raise VersionMismatch
         members = Membership._base_manager.filter(group_id=group_id)
@@ -125,7 +125,7 @@ def change_members(
     """
     _check_members(add, remove)
     with owner_stays(lambda: ADMIN in permissions_of_group(group_id)):
-        group = _locked(group_id, by=by)
+        group = locked_group(group_id, by=by)
         # Locked in one order, also against their erasure: the outbox keeps the order of one person's events.
         people = User._base_manager.select_for_update().filter(pk__in=[*add, *remove]).order_by("pk")
         there = set(people.values_list("pk", flat=True))
@@ -193,7 +193,7 @@ def check_roles(names: Iterable[str], field: str = "roles") -> list[Role]:
     return found
 
 
-def _locked(group_id: UUID, *, by: Actor) -> Group:
+def locked_group(group_id: UUID, *, by: Actor) -> Group:
     """Return the group, locked until the transaction ends; raises Forbidden where it permits more than the actor."""
     group = Group._base_manager.select_for_update().filter(pk=group_id).first()
     if group is None:

@@ -5,13 +5,13 @@ from contextlib import AbstractContextManager, contextmanager
 from uuid import UUID
 
 from django.db import router, transaction
-from django.db.models import F, Q, TextField
+from django.db.models import Exists, F, OuterRef, Q, TextField
 from django.db.models.functions import Cast
 
 from populace.audit.actors import Actor
-from populace.audit.permissions import ADMIN
+from populace.audit.permissions import ADMIN, expanded
 from populace.groups.models import GroupClosure, GroupRole, Membership, RightsVersion, Role, RoleAssignment
-from populace.groups.reads import OWNER_ID, holds_owner, permissions_in, permissions_of, there_is_an_owner
+from populace.groups.reads import OWNER_ID, owners_among, permissions_in, permissions_of, there_is_an_owner
 from populace.infra.db.compiled import Compiled, ListParam
 from populace.infra.db.locks import hold
 from populace.infra.db.retry import atomic
@@ -41,15 +41,42 @@ def may_act_on_all(user_ids: Collection[UUID], by: Actor) -> None:
         check_held(permissions_in(*PERMISSIONS_OF_ALL.all(ids=user_ids)), by=by)
 
 
+def held_beyond(user_ids: Collection[UUID], by: Actor) -> set[UUID]:
+    """Return those of these people who hold a permission that the actor lacks; registered in users/guards.py.
+
+    Two statements, and a third where some role permits more than the actor may at all.
+    """
+    if ADMIN in by.permissions or not user_ids or not (stronger := roles_beyond(by)):
+        return set()
+    people = User.objects.order_by().filter(pk__in=user_ids)
+    return set(people.filter(holding(stronger)).values_list("pk", flat=True))
+
+
+def roles_beyond(by: Actor) -> list[UUID]:
+    """Return the roles that permit something that the actor may not do; none for who may do all."""
+    if ADMIN in by.permissions:
+        return []
+    return [role.pk for role in Role.objects.order_by() if not expanded(role.permissions) <= by.permissions]
+
+
+def holding(role_ids: Collection[UUID]) -> Q:
+    """Return the condition that a person holds one of these roles, directly or through a group."""
+    direct = RoleAssignment.objects.filter(user_id=OuterRef("pk"), role_id__in=role_ids)
+    holders = GroupRole.objects.filter(role_id__in=role_ids).values("group_id")
+    groups = GroupClosure.objects.filter(ancestor_id__in=holders).values("group_id")
+    through = Membership.objects.filter(user_id=OuterRef("pk"), group_id__in=groups)
+    return Q(Exists(direct)) | Q(Exists(through))
+
+
 def check_held(permissions: frozenset[str], *, by: Actor) -> None:
     """Raise Forbidden unless the actor holds all of these."""
     if not permissions <= by.permissions:
         raise Forbidden
 
 
-def owner_stays_without(user_id: UUID) -> AbstractContextManager[None]:
-    """Hold a block that shuts the person out; registered in users/guards.py. Raises LastOwner at its end."""
-    return owner_stays(lambda: holds_owner(user_id))
+def owner_stays_without(user_ids: Collection[UUID]) -> AbstractContextManager[None]:
+    """Hold a block that shuts people out; registered in users/guards.py. Raises LastOwner at its end."""
+    return owner_stays(lambda: bool(owners_among(user_ids)))
 
 
 def rights_changed() -> None:

@@ -1,6 +1,7 @@
 """What people and groups may do, and how groups are shown: statements compiled once per process."""
 
 import re
+from collections.abc import Collection
 from functools import cache, lru_cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -117,9 +118,14 @@ def groups_with(role_id: UUID) -> QuerySet[GroupClosure, Any]:
 
 def holds_owner(user_id: UUID) -> bool:
     """Tell whether a person holds the role owner, directly or through a group."""
-    if RoleAssignment.objects.filter(user_id=user_id, role_id=OWNER_ID).exists():
-        return True
-    return Membership.objects.filter(user_id=user_id, group_id__in=groups_with(OWNER_ID)).exists()
+    return bool(owners_among([user_id]))
+
+
+def owners_among(user_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of these people who hold the role owner, directly or through a group."""
+    direct = RoleAssignment.objects.filter(user_id__in=user_ids, role_id=OWNER_ID).values_list("user_id", flat=True)
+    through = Membership.objects.filter(user_id__in=user_ids, group_id__in=groups_with(OWNER_ID))
+    return {*direct, *through.values_list("user_id", flat=True)}
 
 
 def there_is_an_owner() -> bool:

@@ -1,6 +1,6 @@
 """The verbs about signing in. What was typed is in no event: people type their password into the name's field."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -46,15 +46,15 @@ def signed_out(user_id: UUID, *, by: Actor) -> None:
 
 
 @contextmanager
-def sessions_end_with(user_id: UUID) -> Iterator[None]:
-    """Hold a block that shuts the person out; registered in users/guards.py. No session is there when they come back.
+def sessions_end_with(user_ids: Collection[UUID]) -> Iterator[None]:
+    """Hold a block that shuts people out; registered in users/guards.py. No session is there when they come back.
 
-    The row of the person is written by then, so a sign-in that saw them active has stored its session, or finds that
-    they are not (sessions.py).
+    Their rows are written by then, so a sign-in that saw them active has stored its session, or finds that they are
+    not (sessions.py).
     """
     with atomic(Session):
         yield
-        Session._base_manager.filter(user_id=user_id).delete()
+        Session._base_manager.filter(user_id__in=user_ids).delete()
 
 
 @retried

@@ -98,7 +98,7 @@ def deactivate_user(user_id: UUID, *, by: Actor, expected: int | None = None) ->
     Raises LastOwner, VersionMismatch as update_user does.
     """
     may_act(user_id, by=by)
-    with leaving(user_id):
+    with leaving([user_id]):
         return _set_active(user_id, active=False, action="user.deactivated", by=by, expected=expected)
 
 
@@ -117,7 +117,7 @@ def erase_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> None
     Raises LastOwner, VersionMismatch where `expected` is not the person's version.
     """
     may_act(user_id, by=by)
-    with leaving(user_id), atomic(User):
+    with leaving([user_id]), atomic(User):
         # The row lock comes first: whoever adds something about this person waits, then finds nobody.
         user = User._base_manager.select_for_update().filter(pk=user_id).first()
         if user is None:
@@ -125,9 +125,9 @@ def erase_user(user_id: UUID, *, by: Actor, expected: int | None = None) -> None
         if expected is not None and user.version != expected:
             raise VersionMismatch
         for erase in erasure.ERASED.values():
-            erase(user_id)
+            erase([user_id])
         # Last: a verb about one of those rows (a token's end) has either written its event by now, or finds no row.
-        erasure.forget_details(user_id)
+        erasure.forget_details([user_id])
         write(_recorded(user, action="user.erased", by=by), remove=[user])
 
 

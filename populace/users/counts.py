@@ -46,31 +46,43 @@ def count(kind: str, caller: Caller, filters: Filters, words: Sequence[Word]) ->
     Raises Refused `query_timeout` where the database does not finish in its time, `overloaded` where too many ask for
     exact counts.
     """
+    people = matching(caller, filters, words)
+    if kind == "exact":
+        return exact(people)
+    with _in_time(kind, "count"):
+        return _count(kind, people, filters, words)
+
+
+def exact(people: QuerySet[User], parameter: str = "count") -> int:
+    """Return how many people there are. Raises Refused about `parameter` as `count` does."""
+    with _in_time("exact", parameter), _own_turn(parameter):
+        return people.count()
+
+
+@contextmanager
+def _in_time(kind: str, parameter: str) -> Iterator[None]:
     try:
-        return _count(kind, _people(caller, filters, words), filters, words)
+        yield
     except OperationalError as error:
         if cause_of(error) is not Cause.QUERY_TIMEOUT:
             raise
-        raise Refused("query_timeout", "count", f"{kind}: the database did not finish in its time.") from error
+        raise Refused("query_timeout", parameter, f"{kind}: the database did not finish in its time.") from error
 
 
 def _count(kind: str, people: QuerySet[User], filters: Filters, words: Sequence[Word]) -> int:
-    if kind == "exact":
-        with _own_turn():
-            return people.count()
     if kind == "estimate":
         return _estimate(people, filters, words)
     return people[:CAP].count()
 
 
 @contextmanager
-def _own_turn() -> Iterator[None]:
+def _own_turn(parameter: str) -> Iterator[None]:
     """Hold the process's one slow read, so that however many are asked for, its other threads serve the rest."""
     if not _places.acquire(blocking=False):
-        raise Refused("overloaded", "count", BUSY)
+        raise Refused("overloaded", parameter, BUSY)
     try:
         if not _turn.acquire(timeout=WAIT_S):
-            raise Refused("overloaded", "count", BUSY)
+            raise Refused("overloaded", parameter, BUSY)
         try:
             yield
         finally:
@@ -79,7 +91,8 @@ def _own_turn() -> Iterator[None]:
         _places.release()
 
 
-def _people(caller: Caller, filters: Filters, words: Sequence[Word]) -> QuerySet[User]:
+def matching(caller: Caller, filters: Filters, words: Sequence[Word]) -> QuerySet[User]:
+    """Return the people of a list, in no order; filters by an identifier are not for it."""
     people = visible_to(caller).filter(**{EQUAL[name]: value for name, value in filters.items() if name in EQUAL})
     if "group" in filters:
         people = people.filter(memberships__group_id=filters["group"])

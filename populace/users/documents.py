@@ -203,8 +203,17 @@ def new_values(data: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises Invalid about the first field at fault, with the others behind it; no detail repeats a value.
     """
+    return _validated(NEW, data)
+
+
+def patch_values(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what PATCH makes of `data`, as new_values does."""
+    return _validated(PATCH, data)
+
+
+def _validated(document: UserDocument, data: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = NEW.run_validation(data)
+        values: dict[str, Any] = document.run_validation(data)
     except drf.ValidationError as error:
         first, *others = [
             Invalid(detail.code or "invalid", str(detail), field)

@@ -209,6 +209,14 @@ CALLS = {
         "Job",
         body_required=False,
     ),
+    ("POST", "/api/v1/jobs/{id}/undo"): Call(
+        "undoJob",
+        "Have a bulk action taken back by another job: of those whom it changed, whoever is still as it left them.",
+        "Nothing",
+        "Job",
+        refuses=("not_undoable", "quota"),
+        body_required=False,
+    ),
     ("GET", "/api/v1/jobs/{id}/errors"): Call(
         "getJobErrors",
         "The rows of which nothing came, each as sent with `row`, `code`, `reason`; of an import in its own format.",
@@ -219,6 +227,15 @@ CALLS = {
         "The file that one's own job has made.",
         gives="application/octet-stream",
         refuses=("storage_unavailable",),
+    ),
+    ("POST", "/api/v1/bulk-actions"): Call(
+        "startBulkAction",
+        "Do one thing to many people, by a list's filters or by ids; needs what the action needs, too. "
+        "With `preview` nothing is done: 200 with how many and whom.",
+        "BulkAction",
+        "Job",
+        {"action": "deactivate", "filter": {"last_login_before": "2020-01-01", "last_login_after": "2019-01-01"}},
+        refuses=("not_confirmed", "quota", "too_many", "order_not_served", "not_indexed"),
     ),
     ("DELETE", "/api/v1/tokens/{id}"): Call(
         "revokeToken", "End a token, from the next request on.", "Nothing", body_required=False

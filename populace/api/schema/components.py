@@ -9,6 +9,8 @@ from populace.audit import documents as audit
 from populace.audit.permissions import PERMISSIONS
 from populace.bulk import documents as bulk
 from populace.bulk import exports
+from populace.bulk.chosen import IDS_MAX, UPDATABLE
+from populace.bulk.chosen import PERMISSIONS as PERMISSIONS_OF_ACTIONS
 from populace.bulk.formats import FORMATS
 from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.imports import ON_CONFLICT, ROWS
@@ -149,6 +151,7 @@ def _bodies() -> dict[str, Shape]:
             order={**TEXT, "description": "As of the list."},
             fields=array({"enum": list(users.USER_FIELDS)}, minItems=1) | {"description": "All, if left out."},
         ),
+        "BulkAction": _bulk_action(),
         "AttributeSchema": FREE | {"description": "JSON Schema 2020-12 without references."},
         "NewImport": struct(
             ["file"],
@@ -166,6 +169,21 @@ def _bodies() -> dict[str, Shape]:
         ),
         "Nothing": struct([]) | {"description": "Nothing, or `{}`."},
     }
+
+
+def _bulk_action() -> Shape:
+    filter: Shape = {"type": "object", "additionalProperties": {"type": ["string", "boolean", "number"]}}
+    said = {
+        "action": {"type": "string", "enum": list(PERMISSIONS_OF_ACTIONS)},
+        "filter": filter | {"description": "The parameters of `GET /api/v1/users`; `{}`: everybody."},
+        "ids": array(UUID, minItems=1, maxItems=IDS_MAX),
+        "group": UUID,
+        "values": {**FREE, "description": f"Of `update`: {', '.join(UPDATABLE)}."},
+        "partial": {"type": "boolean", "description": "Leave out whom the caller may not act on; else all is refused."},
+        "preview": {"type": "boolean", "description": "Do nothing, tell what would be done."},
+        "confirm": {"type": ["integer", "string"], "description": "How many people, or a preview's token."},
+    }
+    return struct(["action"], **said) | {"oneOf": [{"required": ["filter"]}, {"required": ["ids"]}]}
 
 
 def _answers(token: Shape) -> dict[str, Shape]:
