@@ -225,7 +225,7 @@ CALLS = {
     ("GET", "/api/v1/jobs/{id}/result"): Call(
         "getJobResult",
         "The file that one's own job has made.",
-        gives="application/octet-stream",
+        gives="text/csv application/jsonl application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         refuses=("storage_unavailable",),
     ),
     ("POST", "/api/v1/bulk-actions"): Call(
