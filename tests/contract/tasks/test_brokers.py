@@ -93,7 +93,6 @@ def by_celery(url: str, trap: Path, known: str) -> None:
     from celery import Celery
 
     app = Celery("attacker", broker=url)
-    app.conf.broker_transport_options = {"global_keyprefix": "populace:"} if url.startswith("redis") else {}
     for name, args in [
         ("os.system", [f"touch {trap}"]),
         ("populace.run", ["no id"]),
@@ -104,8 +103,8 @@ def by_celery(url: str, trap: Path, known: str) -> None:
         ("populace.run", [str(uuid4())]),
         ("populace.run", [known]),
     ]:
-        app.send_task(name, args, queue="default")
-    app.send_task("populace.run", [Forged(trap)], queue="default", serializer="pickle")
+        app.send_task(name, args, queue="populace.default")
+    app.send_task("populace.run", [Forged(trap)], queue="populace.default", serializer="pickle")
 
 
 def by_rq(url: str, trap: Path, known: str) -> None:

@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from populace.infra.tasks.engines import base
 
-TASK = "populace.run"
+TASK, QUEUE = "populace.run", "populace."  # and the name of a lane
 SETTINGS = {
     "accept_content": ["json"],  # never a pickle
     "task_serializer": "json",
@@ -25,8 +25,9 @@ SETTINGS = {
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "broker_heartbeat": 0,  # a task may keep the process busy for longer than RabbitMQ would wait
-    "broker_transport_options": {"global_keyprefix": "populace:", "socket_timeout": 10, "socket_connect_timeout": 4},
 }
+REDIS = {"socket_timeout": 10, "socket_connect_timeout": 4}  # seconds
+RABBITMQ = {"confirm_publish": True}  # or an id could be lost on its way, and be missed only when it is overdue
 
 
 class Engine(base.Broker):
@@ -38,21 +39,20 @@ class Engine(base.Broker):
         super().__init__(url)
         self.app = Celery("populace", broker=url, set_as_current=False)
         self.app.conf.update(SETTINGS)
-        if not url.startswith("redis"):
-            self.app.conf.broker_transport_options = {}
+        self.app.conf.broker_transport_options = REDIS if url.startswith("redis") else RABBITMQ
 
     def send(self, lane: str, ids: Sequence[UUID]) -> None:
         """Publish one message for each id."""
         with self.app.producer_pool.acquire(block=True) as producer:
             for id in ids:
-                self.app.send_task(TASK, [str(id)], queue=lane, producer=producer)
+                self.app.send_task(TASK, [str(id)], queue=QUEUE + lane, producer=producer)
 
     def waiting(self, lane: str) -> int:
         """Ask for the length of the lane's queue; one that nobody has made yet is empty."""
         with self.app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1)
             try:
-                return int(connection.default_channel.queue_declare(lane, passive=True).message_count)
+                return int(connection.default_channel.queue_declare(QUEUE + lane, passive=True).message_count)
             except ChannelError:
                 return 0
 
@@ -69,4 +69,4 @@ class Engine(base.Broker):
 
         name = f"{lane}-{os.getpid()}@{socket.gethostname()}"  # of which RabbitMQ allows one at a time
         options = {"without_mingle": True, "without_gossip": True, "quiet": True}
-        self.app.Worker(queues=[lane], hostname=name, pool="solo", concurrency=1, **options).start()
+        self.app.Worker(queues=[QUEUE + lane], hostname=name, pool="solo", concurrency=1, **options).start()
