@@ -93,6 +93,7 @@ def test_a_job_shows_how_far_it_has_come_and_looks_again_while_it_is_open(browse
         if next(chunks) == 1:
             page = browser.get(f"{JOBS}{job.id}/").text
             assert "42 %" in page
+            assert 'aria-valuenow="42"' in page
             assert "3 of 7" in page
         return False
 
