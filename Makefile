@@ -76,4 +76,4 @@ lock: ## Resolve the dependencies of pyproject.toml anew into the two locks, wit
 	.uv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.13 \
 		--custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 	.uv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.13 \
-		--custom-compile-command 'make lock' pyproject.toml -c requirements.lock --group dev -o requirements-dev.lock
+		--custom-compile-command 'make lock' pyproject.toml -c requirements.lock --all-extras --group dev -o requirements-dev.lock

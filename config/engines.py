@@ -1,5 +1,6 @@
-"""URLs in the environment to Django's settings of databases and mail."""
+"""URLs in the environment to Django's settings of databases, mail and files."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote
@@ -190,11 +191,37 @@ def database(name: str, url: str) -> dict[str, Any]:
 
 
 def files(name: str, url: str) -> dict[str, Any]:
-    """Return where files of jobs are kept: `file://`, a folder."""
+    """Return where files of jobs are kept: `file://`, a folder, or `s3://`, a bucket."""
     parts = env.url(name, url)
+    if parts.scheme == "s3":
+        return bucket(name, parts)
     if parts.scheme != "file":
-        fail(name, "must begin with file://")
+        fail(name, "must begin with file:// or s3://")
     return {"folder": str(path_of(name, url))}
+
+
+def bucket(name: str, parts: SplitResult) -> dict[str, str]:
+    """Return how `s3://KEY:SECRET@HOST:PORT/BUCKET/PREFIX?tls=off&region=…` is reached; path and query may be short."""
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    place, _, prefix = unquote(parts.path).strip("/").partition("/")
+    if not (parts.hostname and parts.username and parts.password and place):
+        fail(name, "must name all of s3://KEY:SECRET@HOST:PORT/BUCKET")
+    if unknown := set(options) - {"tls", "region"}:
+        fail(name, f"knows no {min(unknown)}; there are tls, region")
+    if options.get("tls", "on") not in ("on", "off"):
+        fail(name, "tls must be on or off")
+    if find_spec("boto3") is None:
+        fail(name, "s3:// needs the package boto3 (docs/howto/files-in-a-bucket.md)")
+    scheme = "http" if options.get("tls") == "off" else "https"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return {
+        "endpoint": f"{scheme}://{host}{f':{parts.port}' if parts.port else ''}",
+        "region": options.get("region") or "us-east-1",  # what servers that know none expect in a signature
+        "bucket": place,
+        "prefix": f"{prefix}/" if prefix else "",
+        "key": unquote(parts.username),
+        "secret": unquote(parts.password),
+    }
 
 
 def mailer(name: str, url: str) -> dict[str, Any]:

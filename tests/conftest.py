@@ -141,6 +141,32 @@ def client(token) -> JsonClient:
     return JsonClient(token("admin"))
 
 
+@pytest.fixture(scope="session")
+def s3_address() -> Iterator[str]:
+    """Host and port of an S3 server."""
+    from tests.support.buckets import s3_server
+
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def files(request, settings, tmp_path) -> Iterator[Any]:
+    """The storage of this process on each of its engines, empty."""
+    from config.engines import files as settings_of
+    from populace.infra.storage import storage
+    from tests.support.buckets import new_bucket, url_of
+
+    url = f"file://{tmp_path / 'files'}"
+    if request.param == "bucket":
+        address = request.getfixturevalue("s3_address")
+        url = url_of(address, new_bucket(address))
+    settings.FILES = settings_of("FILES_URL", url)
+    storage.cache_clear()
+    yield storage()
+    storage.cache_clear()
+
+
 @pytest.fixture
 def installation(tmp_path) -> Iterator[Installation]:
     """A migrated database with an administrator's token, and nothing running; the test starts web and worker."""

@@ -66,7 +66,7 @@ def _first(
 
     def told(first: Model) -> None:
         if receipt.status in (201, 202):
-            receipt.subject_id = first.id  # type: ignore[attr-defined]  # whatever is made has one
+            receipt.subject_id = first.id  # type: ignore[attr-defined]  # whatever is made has one, and stands first
 
     try:
         with going_along(receipt, told) as along:

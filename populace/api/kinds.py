@@ -236,6 +236,12 @@ KINDS = {
         "The database has no room left to write. Nothing was done; reads go on.",
         "Operators free space or add some; then send it again.",
     ),
+    "storage_unavailable": Kind(
+        503,
+        "Files out of reach",
+        "The folder or bucket that keeps files of jobs cannot be written or read now. Nothing was done.",
+        "Try again after `Retry-After` seconds. Operators: `populace doctor` tells what FILES_URL answers.",
+    ),
     "db_pool_exhausted": Kind(
         503,
         "No connection free",

@@ -23,6 +23,7 @@ from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembe
 from populace.infra.db.causes import Cause, cause_of
 from populace.infra.db.mariadb.errors import number_of
 from populace.infra.db.pool import PoolExhausted, is_lost
+from populace.infra.storage import Unavailable
 from populace.infra.telemetry.logs import trace_of
 from populace.infra.telemetry.metrics import DB_ERRORS
 from populace.users.errors import (
@@ -223,6 +224,11 @@ def _(error: Invalid) -> Problem:
 @problem_of.register
 def _(error: Refused) -> Problem:
     return Problem(error.code, error.detail, errors=[Fault(f"/{error.parameter[:200]}", error.code, error.detail)])
+
+
+@problem_of.register
+def _(error: Unavailable) -> Problem:
+    return Problem("storage_unavailable")
 
 
 @problem_of.register

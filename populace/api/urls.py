@@ -32,6 +32,7 @@ urlpatterns = [
     re_path(r"^api/v1/jobs/(?P<id>[^/]+)/result/?$", bulk.JobResult.as_view(), name="job-result"),
     re_path(r"^api/v1/jobs/(?P<id>[^/]+)/undo/?$", bulk.JobUndo.as_view(), name="job-undo"),
     re_path(r"^api/v1/bulk-actions/?$", bulk.BulkActions.as_view(), name="bulk-actions"),
+    re_path(r"^api/v1/exports/?$", bulk.Exports.as_view(), name="exports"),
     re_path(r"^livez/?$", health.livez, name="livez"),
     re_path(r"^readyz/?$", health.readyz, name="readyz"),
     re_path(r"^metrics/?$", health.Metrics.as_view(), name="metrics"),

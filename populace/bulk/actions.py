@@ -15,6 +15,7 @@ from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobFile
 from populace.infra.db.retry import atomic, retried
 from populace.infra.db.write import write
+from populace.infra.storage import remove_all
 from populace.infra.tasks.models import TaskRow
 from populace.users.errors import Forbidden
 
@@ -30,12 +31,19 @@ ENDED = {Job.SUCCEEDED: "job.succeeded", Job.FAILED: "job.failed", Job.CANCELLED
 
 @retried
 def create_job(
-    job: Job, *, by: Actor, files: Sequence[JobFile] = (), scopes: Collection[str] = (), task: TaskRow | None = None
+    job: Job,
+    *,
+    by: Actor,
+    files: Sequence[JobFile] = (),
+    scopes: Collection[str] = (),
+    task: TaskRow | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> Job:
     """Store a new job, its files already kept in the storage, so that a worker does it; return it.
 
     `scopes` default to what the actor may do now: the job never may more. `task`: its row in the queue, for who does
-    the job themselves; then the event has no consequences. Raises Forbidden, TooManyJobs.
+    the job themselves; then the event has no consequences. `told`: what the event says was asked for, without personal
+    values. Raises Forbidden, TooManyJobs.
     """
     if KINDS[job.kind].permission not in by.permissions:
         raise Forbidden
@@ -45,7 +53,7 @@ def create_job(
     job.scopes = " ".join(sorted(scopes or by.permissions))
     mine: list[Model] = [job, *files, *([task] if task else [])]
     with atomic(Job):
-        write(mine + recorded_of(job, "job.created", by=by, quiet=task is not None))
+        write(mine + recorded_of(job, "job.created", by=by, told=told, quiet=task is not None))
     return job
 
 
@@ -66,6 +74,12 @@ def cancel_job(job_id: UUID, *, by: Actor) -> Job:
 def fetched(job: Job, file: JobFile, *, by: Actor) -> None:
     """Note that somebody fetches what a job has made; the event says how many rows it has."""
     write(recorded_of(job, "export.downloaded", by=by, told={"rows": file.rows}))
+
+
+def taken_away(job: Job) -> None:
+    """Keep the files of a job no longer: whoever asked has them. Raises Unavailable."""
+    JobFile._base_manager.filter(job_id=job.id).delete()
+    remove_all(f"{job.folder}/")
 
 
 def settle(

@@ -22,12 +22,11 @@ from populace.bulk.documents import filename_of
 from populace.bulk.error_rows import csv_of
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job
-from populace.bulk.reads import job_of, results_of, with_errors
+from populace.bulk.reads import blocks_of, job_of, results_of, with_errors
 from populace.console import jobs
 from populace.console.bulk_actions import bulk_page
 from populace.console.keyset import AFTER, BEFORE, position_in, walk
 from populace.console.rights import actor_of, holds
-from populace.infra.storage import storage
 from populace.users.refusals import record_refusal
 
 READ, WRITE = "jobs:read", "jobs:write"
@@ -122,7 +121,7 @@ def job_result(request: HttpRequest, id: str) -> StreamingHttpResponse:
     if file is None:
         raise Http404
     try:
-        blocks = storage().blocks(file.key)
+        blocks = blocks_of(job, file)
     except FileNotFoundError:
         raise Http404 from None
     fetched(job, file, by=actor_of(request))

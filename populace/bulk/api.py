@@ -17,8 +17,8 @@ from populace.api.paging import Asked, Key, parameters_of
 from populace.api.problems import Fault, Problem
 from populace.api.receipts import Kept
 from populace.api.views import JSON, LeanView, refuse_body, uuid_or_404
-from populace.bulk import undo
-from populace.bulk.actions import cancel_job, fetched
+from populace.bulk import exports, undo
+from populace.bulk.actions import cancel_job, create_job, fetched
 from populace.bulk.bulk_actions import ask
 from populace.bulk.chosen import PERMISSIONS, chosen_of
 from populace.bulk.documents import BASE, JOB_FIELDS, document_of, filename_of
@@ -26,9 +26,8 @@ from populace.bulk.error_rows import csv_of
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobFile
 from populace.bulk.preview import preview_of
-from populace.bulk.reads import job_of, jobs_of, results_of, with_errors
+from populace.bulk.reads import blocks_of, job_of, jobs_of, results_of, with_errors
 from populace.infra.db.compiled import Row
-from populace.infra.storage import storage
 
 READ, WRITE = "jobs:read", "jobs:write"
 CHOOSE = "users:read"
@@ -114,7 +113,7 @@ class JobResult(LeanView):
         if file is None or ("link" in parameters and not is_good(parameters["link"], job)):
             raise Problem("not_found")
         try:
-            blocks = storage().blocks(file.key)
+            blocks = blocks_of(job, file)
         except FileNotFoundError:
             raise Problem("not_found") from None
         fetched(job, file, by=actor_of(request))
@@ -165,6 +164,23 @@ class JobUndo(LeanView):
 
     def repeat(self, request: Request, kept: Kept) -> HttpResponse:
         """Return that other job as it is now."""
+        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
+
+
+class Exports(LeanView):
+    """A list of people as a file."""
+
+    scopes = {"POST": "users:read"}
+    success = {"POST": 202}
+
+    def post(self, request: Request) -> HttpResponse:
+        """Ask for it: 202 with the job, whose result is the file."""
+        options = exports.asked(dict(request.data))
+        job = Job(kind="export", options=options)
+        return shown_job(create_job(job, by=actor_of(request), told=exports.told(options)), status=202)
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the job as it is now."""
         return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from populace.bulk.formats.csv import Header, header
 from populace.bulk.formats.fields import TOLD
+from populace.bulk.formats.recognition import Recognised
 from populace.bulk.rows import Row
 
 type Told = tuple[int, str, str]
@@ -29,24 +29,34 @@ class Layout:
     foot: str = "\n"
 
 
-def layout_of(file_format: str, path: Path) -> Layout:
+LISTS = {"keycloak": "users", "firebase": "users", "cognito": "Users"}
+"""Under which name the format's JSON has its people."""
+
+
+def layout_of(how: Recognised) -> Layout:
     """Return the layout in which the format's own reader takes the rows back."""
-    if file_format == "csv":
-        return _csv(header(path))
-    if file_format == "keycloak":
-        return Layout("json", _object, head='{"users": [\n', between=",\n", foot="\n]}\n")
-    return Layout("jsonl", _object)
+    if how.delimiter:
+        return _csv(how)
+    if name := LISTS.get(how.format):
+        return Layout("json", _object, head=f'{{"{name}": [\n', between=",\n", foot="\n]}\n")
+    if how.format in ("jsonl", "kratos"):
+        return Layout("jsonl", _object)
+    return Layout("json", _object, head="[\n", between=",\n", foot="\n]\n")
 
 
-def _csv(first: Header) -> Layout:
+def _csv(how: Recognised) -> Layout:
     """Put what is told before the row's own cells: those of a bad row may be too many or too few."""
 
     def line(told: tuple[Any, ...], sent: Any) -> str:
         text = io.StringIO()
-        csv.writer(text, delimiter=first.delimiter, lineterminator="").writerow([*told, *(sent or ())])
+        cells = [*sent, "", *told] if how.format == "firebase" else [*told, *(sent or ())]  # its columns are counted
+        escape = "\\" if how.format == "cognito" else None
+        csv.writer(text, delimiter=how.delimiter, lineterminator="", escapechar=escape).writerow(cells)
         return text.getvalue()
 
-    return Layout("csv", line, head=line(TOLD, first.cells) + "\n")
+    # Whoever has a file in another encoding opens it with a program that knows UTF-8 by its mark alone.
+    mark = "" if how.encoding == "UTF-8" else "\ufeff"
+    return Layout("csv", line, head=mark + ("" if how.format == "firebase" else line(TOLD, list(how.mapping)) + "\n"))
 
 
 def _object(told: Told, sent: Any) -> str:
@@ -61,8 +71,8 @@ class ErrorFile(contextlib.AbstractContextManager["ErrorFile", None]):
     In a folder that cannot be written to, `written` stays None and the result alone tells the rows.
     """
 
-    def __init__(self, path: Path, file_format: str) -> None:
-        self._source, self._format = path, file_format
+    def __init__(self, path: Path, how: Recognised) -> None:
+        self._source, self._how = path if path.name else path.resolve(), how  # "." has no name
         self._layout: Layout | None = None
         self._file: IO[str] | None = None
         self.written: Path | None = None
@@ -76,7 +86,7 @@ class ErrorFile(contextlib.AbstractContextManager["ErrorFile", None]):
     def write(self, row: Row, code: str, reason: str) -> None:
         """Add a bad row."""
         if self._layout is None:
-            self._layout = layout_of(self._format, self._source)
+            self._layout = layout_of(self._how)
             self._open(self._layout)
         elif self._file:
             self._file.write(self._layout.between)

@@ -6,7 +6,7 @@ to a worker, when the lease is over; whoever interrupts it (Ctrl-C) has it wait 
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -38,12 +38,19 @@ class Interrupted(Exception):
         self.job = job
 
 
-def run_here(job: Job, *, by: Actor, files: Sequence[JobFile] = (), report: Report = lambda job: None) -> Job:
+def run_here(
+    job: Job,
+    *,
+    by: Actor,
+    files: Sequence[JobFile] = (),
+    report: Report = lambda job: None,
+    told: Mapping[str, Any] | None = None,
+) -> Job:
     """Store a new job, do it and return it as it ended. Raises Interrupted, Forbidden, what a chunk fails with."""
     at = now()
     row = row_for(run_job, [str(new_id()), str(job.id)], {}, at, id=uuid5(job.id, run_job.module_path))
     row.due_at, row.started_at, row.fence, row.attempts = at + timedelta(seconds=LEASE_S), at, 1, 1
-    create_job(job, by=by, files=files, task=row)
+    create_job(job, by=by, files=files, task=row, told=told)
     return _work(job, row, report)
 
 

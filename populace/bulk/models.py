@@ -47,6 +47,11 @@ class Job(Guarded):
         return f"{self.kind} {self.id}"
 
     @property
+    def folder(self) -> str:
+        """Return under which key the storage keeps its files."""
+        return f"jobs/{self.id}"
+
+    @property
     def is_over(self) -> bool:
         """Tell whether nothing more will come of it."""
         return self.state not in self.OPEN

@@ -1,12 +1,17 @@
 """Jobs as they are asked for: by id, and page by page."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from uuid import UUID
 
 from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN
 from populace.bulk.errors import JobNotFound
 from populace.bulk.models import Job, JobError, JobFile
+from populace.infra.storage import storage
+
+PARTS = "parts"
+"""Member of a job's position that names the files which are its result, one after another, where it is not one."""
 
 ERRORS_READ = 1_000
 """Bad rows of one statement."""
@@ -35,8 +40,8 @@ def with_errors(jobs: Sequence[Job]) -> set[UUID]:
 
 
 def results_of(jobs: Sequence[Job]) -> dict[UUID, JobFile]:
-    """Return the file that each of these jobs made, where it made one."""
-    found = JobFile.objects.filter(job_id__in=[job.id for job in jobs], name=JobFile.RESULT)
+    """Return the file that each of these jobs made, where it is over and made one."""
+    found = JobFile.objects.filter(job_id__in=[job.id for job in jobs if job.is_over], name=JobFile.RESULT)
     return {file.job_id: file for file in found}
 
 
@@ -46,3 +51,10 @@ def errors_of(job_id: UUID) -> Iterator[JobError]:
     while found := list(JobError.objects.filter(job_id=job_id, row__gt=row).order_by("row")[:ERRORS_READ]):
         yield from found
         row = found[-1].row
+
+
+def blocks_of(job: Job, file: JobFile) -> Iterator[bytes]:
+    """Yield the bytes of what a job has made, an export's part by part. Raises FileNotFoundError before the first."""
+    names = job.position.get(PARTS) if file.name == JobFile.RESULT else None
+    first, *others = [f"{job.folder}/{name}" for name in names] if names else [file.key]
+    return chain(storage().blocks(first), chain.from_iterable(storage().blocks(key) for key in others))

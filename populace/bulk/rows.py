@@ -1,9 +1,15 @@
 """What every format makes of its file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from populace.users.errors import Invalid
+
+type Options = Mapping[str, Any]
+"""What an operator says of a file that it does not say itself: `encoding`, `delimiter`, a project's hash parameters."""
+
+NO_OPTIONS: Options = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ class Running:
         chunk = Chunk(dict(self.position), total=self.job.total)
         with atomic(Job):
             self.keep(progressed=True)
-            self._look()
+            self.look()
             yield chunk
             _write_bad(self.job.id, chunk.bad)
             done = self.job.done + chunk.done
@@ -117,13 +117,29 @@ class Running:
             rows=rows,
         )
         storage().put(made.key, path)
+        self._told(made)
+
+    def finish_parts(self, *, filename: str, content_type: str, rows: int, size: int) -> None:
+        """Have the files that the position names as `parts` be the result, one after another."""
+        self._told(
+            JobFile(
+                job_id=self.job.id,
+                name=JobFile.RESULT,
+                filename=filename,
+                content_type=content_type,
+                size=size,
+                rows=rows,
+            )
+        )
+
+    def _told(self, made: JobFile) -> None:
         with atomic(Job):
             self.keep()
             JobFile._base_manager.filter(job_id=made.job_id, name=made.name).delete()
             JobFile._base_manager.bulk_create([made])
 
-    def _look(self) -> None:
-        """See whether the job should go on, and what whoever asked may do by now."""
+    def look(self) -> None:
+        """See whether the job should go on, and what whoever asked may do by now. Raises Cancelled, JobRefused."""
         if Job._base_manager.filter(pk=self.job.pk, cancel_asked=True).exists():
             raise Cancelled
         self.by = actor_of(self.job)

@@ -1,7 +1,9 @@
 """The commands. Each imports what it needs when it runs: `populace --help` answers without Django."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -89,9 +91,15 @@ def migrate() -> None:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="At most 2 GiB.")],
+    file: Annotated[Path, typer.Argument(exists=True, readable=True, help="At most 2 GiB.")],
     file_format: Annotated[
-        str | None, typer.Option("--format", help="csv, jsonl, keycloak or kratos; recognised if left out")
+        str | None, typer.Option("--format", help="csv, jsonl, keycloak, …; recognised if left out")
+    ] = None,
+    options: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="A file with what FILE does not say, as Firebase's hash_config."
+        ),
     ] = None,
     on_conflict: Annotated[
         str, typer.Option(help="skip, update or fail: where somebody has an identifier of the row already")
@@ -118,11 +126,19 @@ def import_(
         from populace.audit.actors import SYSTEM
         from populace.bulk.errors import FileRefused, OptionRefused
         from populace.bulk.imports import import_file
+        from populace.bulk.options import read_options
 
         try:
+            said = read_options(options) if options else {}
             with progress("import", as_json=as_json) as report:
                 done = import_file(
-                    file, file_format, on_conflict=on_conflict, dry_run=dry_run, by=SYSTEM, report=report
+                    file,
+                    file_format,
+                    on_conflict=on_conflict,
+                    dry_run=dry_run,
+                    options=said,
+                    by=SYSTEM,
+                    report=report,
                 )
         except OptionRefused as refused:
             raise Failure(USAGE, str(refused)) from None
@@ -133,9 +149,19 @@ def import_(
             result({"row": row, "code": code, "reason": reason}, as_json=True)
         else:
             note(f"row {row}: {code}: {reason}")
-    result(done.summary() | ({"dry_run": True} if dry_run else {}), as_json=as_json)
+    summary = done.summary()
+    if not as_json:
+        note(taken_as(summary.pop("recognised")))
+    result(summary | ({"dry_run": True} if dry_run else {}), as_json=as_json)
     if done.failed:
         raise typer.Exit(SOME_ROWS_BAD)
+
+
+def taken_as(told: Mapping[str, Any]) -> str:
+    """Return in words what an import took its file for."""
+    by = f", by {json.dumps(told['delimiter'])}" if "delimiter" in told else ""
+    fields = ", ".join(f"{theirs} -> {ours or 'left behind'}" for theirs, ours in told["mapping"].items())
+    return f"taken as {told['format']}, {told['encoding']}{by}: {fields}"
 
 
 app.command("export")(moving.export)

@@ -1,8 +1,11 @@
 """`populace doctor`: is this installation in order?"""
 
 import os
+import secrets
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from django.conf import settings
 from django.core.checks import WARNING, run_checks
@@ -15,7 +18,9 @@ from populace.cli.doctor_database import connection_findings
 from populace.cli.finding import Finding
 from populace.cli.output import result
 from populace.credentials.tasks import wrap_digests
+from populace.infra.db.ids import new_id
 from populace.infra.db.partitions import missing_months
+from populace.infra.storage import Unavailable, storage
 from populace.infra.tasks.models import TaskRow
 from populace.users import checks
 from populace.users.models import BARE, User
@@ -65,6 +70,7 @@ def findings() -> Iterator[Finding]:
             yield _digests()
             yield _parts()
     yield _folder()
+    yield _files()
 
 
 def _settings() -> Finding:
@@ -118,3 +124,19 @@ def _parts() -> Finding:
 def _folder() -> Finding:
     var = settings.VAR_DIR
     return Finding("var", os.access(var, os.W_OK | os.X_OK), str(var))
+
+
+def _files() -> Finding:
+    """Write a file to the storage, read it back and remove it."""
+    where = settings.FILES.get("folder") or "{endpoint}/{bucket}/{prefix}".format(**settings.FILES)
+    key, sent = f"doctor/{new_id()}", secrets.token_bytes(16)
+    with TemporaryDirectory(prefix="populace-doctor-") as folder:
+        path = Path(folder) / "file"
+        path.write_bytes(sent)
+        try:
+            storage().put(key, path)
+            got = b"".join(storage().blocks(key))
+            storage().remove(key)
+        except (Unavailable, FileNotFoundError) as error:
+            return Finding("files", False, f"{where}: {error}")
+    return Finding("files", got == sent, where if got == sent else f"{where}: something else comes back")

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
+from populace.cli import exporting
 from populace.cli.directory import directory
 from populace.cli.output import CANNOT_RUN, REFUSED, SOME_ROWS_BAD, USAGE, Failure, note, progress, result
 
@@ -15,18 +17,36 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object; no 
 
 
 def export(
-    file: Annotated[Path, typer.Argument(help="A new file; it will hold password hashes.")],
+    file: Annotated[Path, typer.Argument(help="A new file, readable by you alone.")],
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="csv, jsonl or xlsx; by the file's ending if left out")
+    ] = None,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", help="NAME=VALUE of the list of people, such as is_active=true.")
+    ] = None,
+    order: Annotated[str | None, typer.Option(help="As of the list, such as -last_login.")] = None,
+    fields: Annotated[str | None, typer.Option(help="Names with commas between; all if left out.")] = None,
+    resume: Annotated[UUID | None, typer.Option(help="Go on with this job of an export that was interrupted.")] = None,
     as_is: Annotated[bool, typer.Option("--as-is", help="All of it, for another database's `import --as-is`.")] = False,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the worker to be done with everything.")] = 30,
+    wait: Annotated[float, typer.Option(min=0, help="--as-is: seconds to wait for the worker to be done.")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Write the whole directory to a new file that only you can read: people, hashes, groups, tokens, events.
+    """Write people to a new file: those of a list, as a job that Ctrl-C interrupts and `--resume` goes on with.
 
-    As of one moment; others go on reading and writing. Sessions and tasks stay behind.
+    With `--as-is` the whole directory, hashes, groups, tokens and events included, as of one moment; sessions and tasks
+    stay behind.
     """
     if not as_is:
-        raise Failure(USAGE, "export: there is --as-is only, for another database; lists of people come later")
-    with directory(), _files():
+        asked = {"format": file_format, "filter": filters, "order": order, "fields": fields}
+        exporting.export(file, {name: value for name, value in asked.items() if value}, resume, as_json=as_json)
+    elif file_format or filters or order or fields or resume:
+        raise Failure(USAGE, "export --as-is: no option about people goes with it")
+    else:
+        _export_as_is(file, wait=wait, as_json=as_json)
+
+
+def _export_as_is(file: Path, *, wait: float, as_json: bool) -> None:
+    with directory(), files():
         from populace.bulk.move.export import NotReady, export_as_is
 
         try:
@@ -40,7 +60,7 @@ def export(
 
 def import_as_is(file: Path, *, dry_run: bool, as_json: bool) -> None:
     """Fill this empty database from a file of `export --as-is`, or with `dry_run` only see whether that would do."""
-    with directory(), _files():
+    with directory(), files():
         from populace.audit.actors import SYSTEM
         from populace.bulk.errors import FileRefused
         from populace.bulk.move import load
@@ -70,7 +90,7 @@ def backup(
     PostgreSQL: by pg_dump, for pg_restore. MariaDB: by mariadb-dump. SQLite: a database. Keep POPULACE_SECRET_KEY as
     well, elsewhere.
     """
-    with directory(), _files():
+    with directory(), files():
         from django.conf import settings
 
         from populace.infra.db.backup import BackupFailed, copy, suffix
@@ -91,7 +111,8 @@ def backup(
 
 
 @contextmanager
-def _files() -> Iterator[None]:
+def files() -> Iterator[None]:
+    """End the command where the disk refuses."""
     try:
         yield
     except OSError as error:

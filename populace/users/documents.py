@@ -5,7 +5,7 @@ a request. They keep no state and ask no database; whether an identifier is free
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import Any, cast
 
@@ -14,6 +14,8 @@ from django.db.models.functions import NullIf
 from rest_framework import serializers as drf
 from rest_framework.fields import empty
 
+from populace.infra.db.cells import Line, line
+from populace.infra.db.documents import Json, document
 from populace.infra.db.fields import NEVER
 from populace.users import attributes, identifiers, profile
 from populace.users.errors import Invalid
@@ -161,6 +163,16 @@ PATCH = UserDocument(partial=True)
 
 USER_FIELDS = tuple(NEW.fields)
 """Every name of the document, in the contract's order."""
+
+
+def document_with(names: Collection[str]) -> Json:
+    """Return the document with these fields only."""
+    return document(UserDocument, names=names)
+
+
+def line_with(names: Collection[str]) -> Line:
+    """Return a person's line of CSV with these fields."""
+    return line(UserDocument, names=names)
 
 
 def check_read_only(

@@ -246,18 +246,25 @@ def test_a_token_of_an_unknown_scope_is_refused_with_those_there_are(populace, m
     assert not ApiToken.objects.exists()
 
 
+TAKEN = {"format": "csv", "encoding": "UTF-8", "delimiter": ",", "mapping": {"email": "email"}}
+
+
 def test_import_prints_the_summary_and_ends_with_3_where_rows_are_bad(populace, tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("email\ngood@example.org\nwrong\n")
     ended = populace("import", path)
     assert ended.code == 3
-    assert ended.err == "row 2: invalid: email: Not an e-mail address.\n"
+    assert ended.err.splitlines() == [
+        "row 2: invalid: email: Not an e-mail address.",
+        'taken as csv, UTF-8, by ",": email -> email',
+    ]
     assert ended.out.split() == ["done", "1", "skipped", "0", "failed", "1", "errors_file", f"{path}.errors.csv"]
     again = populace("import", path, "--json")
     assert again.code == 3
     assert again.json == [
         {"row": 2, "code": "invalid", "reason": "email: Not an e-mail address."},
-        {"done": 0, "skipped": 1, "failed": 1, "skipped_rows": [1], "errors_file": f"{path}.errors.csv"},
+        {"done": 0, "skipped": 1, "failed": 1, "skipped_rows": [1], "errors_file": f"{path}.errors.csv"}
+        | {"recognised": TAKEN},
     ]
 
 
@@ -265,7 +272,7 @@ def test_import_says_that_a_dry_run_was_one(populace, tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("email\ngood@example.org\n")
     assert populace("import", path, "--dry-run", "--json").json == [
-        {"done": 1, "skipped": 0, "failed": 0, "dry_run": True}
+        {"done": 1, "skipped": 0, "failed": 0, "recognised": TAKEN, "dry_run": True}
     ]
     assert not User.objects.exists()
 
@@ -300,7 +307,7 @@ def test_doctor_finds_a_good_installation_in_order(populace):
     ensure_month_partitions(Event, "at")
     ended = populace("doctor", "--json")
     of_engine = ["pooler", "limits", "connections"] if ENGINE == "postgresql" else []
-    checks = ["settings", "database", *of_engine, "schema", "months", "hashes", "search", "var"]
+    checks = ["settings", "database", *of_engine, "schema", "months", "hashes", "search", "var", "files"]
     assert [finding["check"] for finding in ended.json] == checks
     assert ended.code == 0, ended.out
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from tests.support.installation import Installation
 from tests.support.missing import missing
 from tests.support.openapi import Contract
 from tests.support.plugin import ENGINE, Session
+from tests.support.processes import wait_until
 
 USERS, GROUPS, TOKENS, SCHEMA = "/api/v1/users", "/api/v1/groups", "/api/v1/tokens", "/api/v1/attribute-schema"
 PASSWORD = "correct horse battery staple"
@@ -191,6 +193,17 @@ def _(site):
     return next(answer for answer in answers if answer.status_code != 200)
 
 
+@provokes("storage_unavailable")
+def _(site):
+    site.server.start_worker()
+    job = site.post("/api/v1/exports", json={"format": "csv"}).headers["Location"]
+    link = wait_until(lambda: site.get(job).json()["result_url"], "the export")
+    folder = site.server.var / "files" / "jobs" / job.rpartition("/")[2]
+    shutil.rmtree(folder)
+    folder.write_bytes(b"no folder any more")
+    return site.get(link)
+
+
 @provokes("unavailable")
 def _(site):
     destroy(site.database)
@@ -204,7 +217,7 @@ ELSEWHERE = {
 """Codes that nobody can meet there: SQLite opens a file, ends no statement, and fills up with its disk alone; on
 MariaDB every thread has a connection of its own."""
 
-SETTINGS = {"rate_limited": {"POPULACE_RATE_LIMIT": "1"}, "unavailable": {}}
+SETTINGS = {"rate_limited": {"POPULACE_RATE_LIMIT": "1"}, "unavailable": {}, "storage_unavailable": {}}
 """Codes that need a server of their own."""
 
 

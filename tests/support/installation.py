@@ -28,6 +28,7 @@ def settings_of(var: Path, database: str, port: int) -> dict[str, str]:
         POPULACE_RATE_LIMIT="0",  # tests ask fast
         DATABASE_URL=database,
         EMAIL_URL=f"file://{var / 'mail'}",
+        FILES_URL=f"file://{var / 'files'}",
         PORT=str(port),
     )
 

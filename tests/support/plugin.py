@@ -20,7 +20,17 @@ if ENGINE not in (*SERVERS, "sqlite"):
     raise pytest.UsageError(f"POPULACE_TEST_ENGINE={ENGINE}: must be postgresql, mariadb or sqlite")
 
 # What settings begin with, `*_FILE` twins included.
-SETTINGS = ("POPULACE_", "DATABASE_", "CACHE_URL", "TASKS_URL", "SESSION_STORE", "EMAIL_URL", "PORT", "DEMO")
+SETTINGS = (
+    "POPULACE_",
+    "DATABASE_",
+    "CACHE_URL",
+    "TASKS_URL",
+    "SESSION_STORE",
+    "EMAIL_URL",
+    "FILES_URL",
+    "PORT",
+    "DEMO",
+)
 
 
 class Session:
@@ -60,6 +70,7 @@ def pytest_load_initial_conftests() -> Iterator[None]:
         "POPULACE_VAR_DIR": str(Session.var),
         "POPULACE_RATE_LIMIT": "1000",  # tests ask fast, but should see the headers
         "EMAIL_URL": f"file://{Session.var / 'mail'}",
+        "FILES_URL": f"file://{Session.var / 'files'}",
         "DATABASE_URL": database_url(),
     }
     return (yield)

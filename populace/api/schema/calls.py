@@ -167,6 +167,14 @@ CALLS = {
         body_required=False,
     ),
     ("GET", "/api/v1/events"): Call("listEvents", "What happened, newest first.", gives="Events"),
+    ("POST", "/api/v1/exports"): Call(
+        "createExport",
+        "Ask for a list of people as a file: 202 with the job whose result it will be. See docs/reference/exports.md.",
+        "NewExport",
+        "Job",
+        {"format": "csv", "filter": {"is_active": "true"}, "fields": ["id", "username", "email", "last_login"]},
+        refuses=("quota", "too_many", "order_not_served", "not_indexed", "unknown_parameter"),
+    ),
     ("GET", "/api/v1/jobs"): Call(
         "listJobs", "A page of jobs, newest first: one's own, with `admin` all.", gives="Jobs"
     ),
@@ -190,7 +198,10 @@ CALLS = {
         "getJobErrors", "The rows of which nothing came, each as sent with `row`, `code`, `reason`.", gives="text/csv"
     ),
     ("GET", "/api/v1/jobs/{id}/result"): Call(
-        "getJobResult", "The file that one's own job has made.", gives="application/octet-stream"
+        "getJobResult",
+        "The file that one's own job has made.",
+        gives="application/octet-stream",
+        refuses=("storage_unavailable",),
     ),
     ("POST", "/api/v1/bulk-actions"): Call(
         "startBulkAction",

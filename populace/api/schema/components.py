@@ -8,6 +8,7 @@ from populace.api.schema.shapes import FREE, TEXT, UUID, Shape, array, shown, st
 from populace.audit import documents as audit
 from populace.audit.permissions import PERMISSIONS
 from populace.bulk import documents as bulk
+from populace.bulk import exports
 from populace.bulk.chosen import IDS_MAX, UPDATABLE
 from populace.bulk.chosen import PERMISSIONS as PERMISSIONS_OF_ACTIONS
 from populace.credentials import documents as credentials
@@ -135,6 +136,17 @@ def _bodies() -> dict[str, Shape]:
         "NewToken": token,
         "Rotation": taken(credentials.ROTATION),
         "BulkAction": _bulk_action(),
+        "NewExport": struct(
+            ["format"],
+            format={"enum": list(exports.FORMATS)},
+            filter={
+                "type": "object",
+                "additionalProperties": TEXT,
+                "description": "Parameters of the list but `order`.",
+            },
+            order={**TEXT, "description": "As of the list."},
+            fields=array({"enum": list(users.USER_FIELDS)}, minItems=1) | {"description": "All, if left out."},
+        ),
         "AttributeSchema": FREE | {"description": "JSON Schema 2020-12 without references."},
         "Nothing": struct([]) | {"description": "Nothing, or `{}`."},
     }

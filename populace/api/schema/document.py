@@ -145,7 +145,7 @@ def _body(method: str, call: Call) -> Shape:
 def _responses(method: str, path: str, view: type[LeanView], call: Call) -> Shape:
     status = view.success.get(method, 200)
     names = ["X-Request-ID", *(["RateLimit", "RateLimit-Policy"] if QUOTA else [])]
-    own = [*(["ETag"] if call.etag else []), *(["Location"] if status == 201 else [])]
+    own = [*(["ETag"] if call.etag else []), *(["Location"] if status in (201, 202) else [])]
     own += ["Idempotency-Replayed"] if method in view.keyed else []
     success: Shape = {"description": "Done.", "headers": _headers(names + own)}
     if status != 204:

@@ -1,54 +1,45 @@
-"""The formats an import reads, one module each: `rows(path)` yields Row or raises FileRefused."""
+"""The formats an import reads, one module each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from populace.bulk.errors import FileRefused
-from populace.bulk.formats import csv, jsonl, keycloak, kratos
-from populace.bulk.formats.json_stream import JsonStream, NotJson
-from populace.bulk.rows import Row
+from populace.bulk.formats import (
+    auth0,
+    clerk,
+    cognito,
+    csv,
+    django_dump,
+    firebase,
+    jsonl,
+    keycloak,
+    kratos,
+    okta,
+)
+from populace.bulk.rows import Options, Row
 
-FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
-    "csv": csv.rows,
-    "jsonl": jsonl.rows,
-    "keycloak": keycloak.rows,
-    "kratos": kratos.rows,
+type Mapped = Mapping[str, str | None]
+"""Which field of ours a column or member of the file fills; None for what has no place here and stays behind."""
+
+
+class Format(NamedTuple):
+    """A format: what its module gives."""
+
+    rows: Callable[[Path, Options], Iterator[Row]]  # raises FileRefused, OptionRefused
+    members: Mapped = {}  # of its JSON
+    columns: Callable[[Sequence[str]], Mapped] | None = None  # of its CSV, by the first record; raises FileRefused
+    knows: Callable[[Sequence[str]], bool] = lambda first: False  # whether that is the first record of its CSV
+
+
+FORMATS = {
+    "csv": Format(csv.rows, {}, csv.mapping),
+    "jsonl": Format(jsonl.rows, jsonl.MAPPING),
+    "auth0": Format(auth0.rows, auth0.MAPPING, auth0.columns, auth0.knows),
+    "clerk": Format(clerk.rows, {}, clerk.columns, clerk.knows),
+    "cognito": Format(cognito.rows, cognito.MAPPING, cognito.columns, cognito.knows),
+    "django": Format(django_dump.rows, django_dump.MAPPING),
+    "firebase": Format(firebase.rows, firebase.MAPPING, firebase.columns, firebase.knows),
+    "keycloak": Format(keycloak.rows, keycloak.MAPPING),
+    "kratos": Format(kratos.rows, kratos.MAPPING),
+    "okta": Format(okta.rows, okta.MAPPING),
 }
-
-MEMBERS = {
-    "realm": "keycloak",
-    "users": "keycloak",
-    "traits": "kratos",
-    "identities": "kratos",
-    "create": "kratos",
-}
-"""Names of members by which the first object of a file tells its format."""
-
-_LOOK = 4096  # bytes at the beginning, blanks among them, that tell JSON from CSV
-
-
-def recognise(path: Path) -> str:
-    """Return the name of the file's format. Raises FileRefused for JSON that tells none."""
-    with path.open("rb") as file:
-        start = file.read(_LOOK).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not start.startswith((b"{", b"[")):
-        return "csv"
-    try:
-        with JsonStream(path) as stream:
-            if stream.peek() == "{":
-                return _of_object(stream) or "jsonl"
-            for _ in stream.elements():
-                if found := _of_object(stream):
-                    return found
-                break
-    except NotJson:
-        pass
-    raise FileRefused("is no JSON that an import knows; say what it is with --format")
-
-
-def _of_object(stream: JsonStream) -> str:
-    for name in stream.members():
-        if found := MEMBERS.get(name):
-            return found
-        stream.skip()
-    return ""

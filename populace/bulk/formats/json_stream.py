@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
+
+from populace.bulk.formats.source import Source
+from populace.bulk.formats.text import read_text
 
 VALUE_MAX = 8 << 20  # characters of one value that is read at once
 CHUNK = 64 << 10  # characters
@@ -24,33 +26,28 @@ def _number(digits: str) -> int | float:
 DECODER = json.JSONDecoder(parse_int=_number)
 
 
-def read_text(file: BinaryIO) -> TextIOWrapper:
-    """Return the file's text; bytes that are not UTF-8 become lone surrogates, which no value may hold."""
-    return TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
 class JsonStream:
     """Steps through a text. Whoever is given a member or an element takes its value, or skips it, before the next.
 
     Every method raises NotJson.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self._text = read_text(self._file)
+    def __init__(self, source: Path | Source) -> None:
+        self._source = source if isinstance(source, Source) else Source(source)
+        # Bytes that are no text become lone surrogates, which no value may hold.
+        self._text = read_text(self._source.file)
         self._buffer, self._at, self._ended = "", 0, False
-        self._size = max(path.stat().st_size, 1)
 
     def __enter__(self) -> "JsonStream":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._source.__exit__()
 
     @property
     def behind(self) -> float:
         """The share of the file that has been read."""
-        return min(self._file.tell() / self._size, 1)
+        return self._source.behind
 
     def peek(self) -> str:
         """Return the next character that is not blank, which stays the next; '' at the end."""

@@ -4,15 +4,12 @@ Fields: https://www.ory.sh/docs/kratos/reference/api (Identity, patchIdentitiesB
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from populace.bulk.errors import FileRefused
-from populace.bulk.formats import lines
+from populace.bulk.formats import objects
 from populace.bulk.formats.fields import TOLD, secret, stored_hash
-from populace.bulk.formats.json_stream import DECODER, JsonStream, NotJson
-from populace.bulk.rows import Row, unreadable
+from populace.bulk.rows import NO_OPTIONS, Options, Row
 from populace.users.errors import Invalid
 
 WHAT = "an identity as Kratos writes one"
@@ -38,51 +35,22 @@ LEFT_OUT = {
     "created_at": "created_not_kept",
 }
 STATES = {"active": True, "inactive": False}
+MAPPING = {
+    "external_id": "external_id",
+    "id": "external_id",
+    **{f"traits.{theirs}": ours for theirs, ours in TRAITS.items()},
+    **{f"traits.name.{theirs}": ours for theirs, ours in NAME.items()},
+    "traits.*": "attributes",
+    "state": "is_active",
+    "verifiable_addresses": "email_verified",
+    "credentials.password": "password_hash",
+    **dict.fromkeys((*LEFT_OUT, "credentials.oidc", *(f"credentials.{name}" for name in sorted(SECOND_FACTORS)))),
+}
 
 
-def rows(path: Path) -> Iterator[Row]:
+def rows(path: Path, options: Options = NO_OPTIONS) -> Iterator[Row]:
     """Yield each identity. Raises FileRefused, also where there is none."""
-    found = lines.rows(path, _row, WHAT) if _has_lines(path) else _listed(path)
-    first = next(found, None)
-    if first is None:
-        raise FileRefused("holds no identities")
-    yield first
-    yield from found
-
-
-def _has_lines(path: Path) -> bool:
-    with path.open("rb") as file:
-        line = file.readline(lines.LINE_MAX)
-    with suppress(ValueError, RecursionError):
-        value = DECODER.decode(line.decode("utf-8-sig").strip())
-        return isinstance(value, dict) and "identities" not in value
-    return False
-
-
-def _listed(path: Path) -> Iterator[Row]:
-    number = 0
-    with JsonStream(path) as stream:
-        try:
-            for _ in _identities(stream):
-                sent = stream.value()
-                number += 1
-                yield lines.read_row(number, stream.behind, sent, _row, WHAT)
-        except NotJson:
-            if not number:
-                raise FileRefused("is not JSON, or has no list of identities") from None
-            yield unreadable(number + 1, 1, "Not JSON from here on: nothing below was read.")
-
-
-def _identities(stream: JsonStream) -> Iterator[None]:
-    """Step to each identity. Raises NotJson, also where there is no list of them."""
-    if stream.peek() == "[":
-        yield from stream.elements()
-        return
-    for name in stream.members():
-        if name == "identities":
-            yield from stream.elements()
-        else:
-            stream.skip()
+    return objects.rows(path, _row, WHAT, member="identities")
 
 
 def _row(number: int, behind: float, sent: dict[str, Any]) -> Row:

@@ -1,6 +1,6 @@
 """A serializer's declared fields as one JSON expression, so that writes, OpenAPI and reads share one shape."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
@@ -173,31 +173,43 @@ class JsonArray(Subquery):
         return f"CONCAT('[', COALESCE({sql}, ''), ']')", params
 
 
-def document(serializer: type[AnySerializer], owner: Param | None = None) -> Json:
+def document(
+    serializer: type[AnySerializer], owner: Param | None = None, *, names: Collection[str] | None = None
+) -> Json:
     """Return the JSON object expression that equals the serializer's output for a row of `Meta.model`.
 
     `Meta.document = {field: (kind, expression)}` says what a method field shows; kinds are the keys of SHAPES. Nested
     lists come in the order of their `id`. With `owner`, the parameter that holds the row's id, each nested list names
     it too, so that a sharded engine asks one shard; without it (list pages) nested lists correlate with the row.
+    `names`: these fields only, in the serializer's order.
 
     Raises ImproperlyConfigured for a field that has no document form. What it cannot see, such as a CharField over a
     number column, only the test finds that compares both on random rows.
     """
-    return object_of(serializer(), serializer.Meta.model, owner)  # type: ignore[attr-defined]
+    return object_of(serializer(), serializer.Meta.model, owner, names)  # type: ignore[attr-defined]
 
 
-def object_of(serializer: AnySerializer, model: type[Model], owner: Param | None) -> Json:
+def object_of(
+    serializer: AnySerializer, model: type[Model], owner: Param | None, names: Collection[str] | None = None
+) -> Json:
     """Return the object expression of a serializer instance over `model`."""
+    pairs: list[Any] = []
+    for name, value in members(serializer, model, owner, names):
+        pairs += [Value(name), value]
+    return Json("object", *pairs)
+
+
+def members(
+    serializer: AnySerializer, model: type[Model], owner: Param | None, names: Collection[str] | None = None
+) -> Iterator[tuple[str, Json]]:
+    """Yield the name and the expression of each field, or of those that are named."""
     if type(serializer).to_representation is not drf.Serializer.to_representation:
         raise ImproperlyConfigured(f"{type(serializer).__name__} makes its own representation")
     special: Mapping[str, tuple[str, Any]] = getattr(getattr(serializer, "Meta", None), "document", {})
-    pairs: list[Any] = []
     for name, field in serializer.fields.items():
-        if field.write_only:
+        if field.write_only or (names is not None and name not in names):
             continue
-        value = Json(*special[name]) if name in special else member(field, model, owner)
-        pairs += [Value(name), value]
-    return Json("object", *pairs)
+        yield name, Json(*special[name]) if name in special else member(field, model, owner)
 
 
 def member(field: AnyField, model: type[Model], owner: Param | None) -> Json:

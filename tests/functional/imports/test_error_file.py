@@ -6,6 +6,7 @@ import json
 import pytest
 
 from populace.users.models import User
+from tests.support.imports import numbers
 
 pytestmark = pytest.mark.django_db
 
@@ -28,8 +29,8 @@ def test_a_csv_error_file_holds_the_rows_as_sent_with_row_code_and_reason(import
     assert records(result.errors_file, ";") == [
         ["row", "code", "reason", "E-Mail", "first name", "attributes.team"],
         ["2", "invalid", "email: Not an e-mail address.", "wrong", ' "A ""B"""  ', "red"],
-        ["3", "malformed", "2 cells under a header of 3.", "few@example.org", "x"],
-        ["4", "malformed", "4 cells under a header of 3.", "many@example.org", "x", "y", "z"],
+        ["3", "malformed", "Line 4: 2 cells under a header of 3.", "few@example.org", "x"],
+        ["4", "malformed", "Line 5: 4 cells under a header of 3.", "many@example.org", "x", "y", "z"],
     ]
 
 
@@ -50,15 +51,15 @@ def test_a_mended_csv_error_file_imports(import_text, run):
         .replace('external id.",,', 'external id.",,carl')
     )
     result.errors_file.write_text(mended)
-    assert run(result.errors_file).summary() == {"done": 2, "skipped": 0, "failed": 0}
+    assert numbers(run(result.errors_file)) == {"done": 2, "skipped": 0, "failed": 0}
     assert set(User.objects.values_list("username", flat=True)) == {"ann", "bob", "carl"}
 
 
 def test_bytes_that_are_no_text_come_back_as_they_were(run, tmp_path):
     path = tmp_path / "people.csv"
-    path.write_bytes(b"username,first_name\nann,J\xfcrgen\n")
+    path.write_bytes(b"username,first_name\nann,J\xfcrgen\nbob,Zo\xc3\xab\n")
     errors = run(path).errors_file.read_bytes()
-    assert errors == b"row,code,reason,username,first_name\n1,malformed,Not UTF-8.,ann,J\xfcrgen\n"
+    assert errors == b"row,code,reason,username,first_name\n1,malformed,Line 2: not UTF-8.,ann,J\xfcrgen\n"
 
 
 def test_a_record_that_has_no_cells_comes_back_as_its_first_line(import_text, run):
@@ -83,7 +84,7 @@ def test_a_json_error_file_is_of_the_formats_own_shape(run, tmp_path, kind):
     text = result.errors_file.read_text()
     assert text.count('"code": "reserved"') == 2
     result.errors_file.write_text(text.replace("@", ""))
-    assert run(result.errors_file).summary() == {"done": 2, "skipped": 0, "failed": 0}
+    assert numbers(run(result.errors_file)) == {"done": 2, "skipped": 0, "failed": 0}
 
 
 def test_what_is_no_object_is_kept_as_it_was_sent(import_people):
