@@ -58,6 +58,11 @@ class Preview:
         return self.count - sum(self.excluded.values())
 
     @property
+    def told(self) -> list[tuple[str, int]]:
+        """Return why nothing comes of others, in words, and of how many."""
+        return [(REASONS_SHOWN[code], number) for code, number in self.excluded.items()]
+
+    @property
     def must_be_confirmed(self) -> bool:
         """Tell whether the call must carry `confirm`."""
         return self.count > UNCONFIRMED

@@ -11,6 +11,7 @@ ENTRIES = (
     ("People", "person", "admin:users_user_changelist", "users:read"),
     ("Groups", "group", "admin:groups_group_changelist", "groups:read"),
     ("Attributes", "data_object", "admin:attributes", "users:read"),
+    ("Jobs", "pending_actions", "admin:jobs", "jobs:read"),
     ("Events", "history", "admin:events", "events:read"),
 )
 """Title, icon, page and the permission to see it."""

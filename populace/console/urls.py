@@ -4,13 +4,14 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from populace.audit import admin as audit
+from populace.bulk import admin as bulk
 from populace.console.browser import for_browsers
 from populace.console.site import site
 from populace.console.static import static_file
 from populace.groups import admin as groups
 from populace.users import admin as users
 
-for domain in (users, groups, audit):
+for domain in (users, groups, audit, bulk):
     domain.register(site)
 
 _patterns, _app, _name = site.urls

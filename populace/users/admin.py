@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -21,6 +23,7 @@ from populace.api.parsers import decoded
 from populace.api.problems import Problem
 from populace.audit.models import Event
 from populace.audit.permissions import ADMIN
+from populace.bulk.chosen import PERMISSIONS
 from populace.console.events import rows_of
 from populace.console.keyset import PER_PAGE, Found, Position, page_of
 from populace.console.modeladmin import ConsoleAdmin, Verb
@@ -85,6 +88,7 @@ class UserAdmin(ConsoleAdmin):
         ),
     }
 
+    list_before_template = "console/people_above.html"  # type: ignore[assignment]
     list_display = ("person", "user_name", "state", "joined", "signed_in")
     list_filter = (StateFilter,)
     search_fields = SEARCHED
@@ -97,6 +101,14 @@ class UserAdmin(ConsoleAdmin):
         ("Account", {"fields": (("state", "sort"), ("joined", "signed_in"), ("changed", "version"), ("key",))}),
         ("Attributes", {"fields": ("more",)}),
     )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show a page of the list, and to who may, where something is done with all that match."""
+        url = ""
+        if any(holds(request, permission) for permission in PERMISSIONS.values()):
+            asked = {name: request.GET[name] for name in ("q", StateFilter.parameter_name) if request.GET.get(name)}
+            url = f"{reverse('admin:bulk')}?{urlencode(asked)}"
+        return super().changelist_view(request, {"bulk_url": url, **(extra_context or {})})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Return the people whom the viewer may see."""

@@ -1,10 +1,13 @@
-"""A headless browser of the machine."""
+"""A headless browser of the machine, and a Populace for it to visit."""
 
 import shutil
 
 import pytest
 
 from tests.support.missing import missing
+from tests.support.plugin import Session
+from tests.support.supervised import Supervised, empty_database
+from tests.support.visitor import LOOKS, Visitor
 
 OPTIONS = (
     "--no-sandbox",  # tests run as root
@@ -29,3 +32,35 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=program, args=list(OPTIONS))
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def populace(tmp_path_factory):
+    """A running Populace with 120 demo people."""
+    if Session.missing:
+        missing(Session.missing)
+    folder = tmp_path_factory.mktemp("populace")
+    supervised = Supervised(folder, database=empty_database(folder, "console"), demo=120)
+    supervised.start()
+    yield supervised
+    supervised.stop()
+
+
+@pytest.fixture(scope="module")
+def screenshots(tmp_path_factory):
+    return tmp_path_factory.mktemp("screenshots")
+
+
+@pytest.fixture
+def visitor(chromium, populace):
+    """Return `visitor(look) -> Visitor`; nothing forbidden may have happened in any."""
+    made = []
+
+    def make(look="light"):
+        made.append(Visitor(chromium, populace, *LOOKS[look]))
+        return made[-1]
+
+    yield make
+    for window in made:
+        window.context.close()
+    assert [fault for window in made for fault in window.faults] == []

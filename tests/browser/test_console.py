@@ -4,12 +4,8 @@ import re
 
 import pytest
 
-from tests.support.missing import missing
-from tests.support.plugin import Session
-from tests.support.supervised import Supervised, empty_database
+from tests.support.visitor import LOOKS
 
-WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-LOOKS = {"light": ("light", WIDE), "dark": ("dark", WIDE), "phone": ("light", PHONE)}
 EVIL = {
     "username": "eve{{7*7}}",
     "email": "eve@example.org",
@@ -18,83 +14,6 @@ EVIL = {
     "external_id": "javascript:alert(3)",
     "attributes": {"x-data": "alert(4)", '"><svg onload=alert(5)>': "{{7*7}} {% now 'Y' %} ${7*7}"},
 }
-
-
-@pytest.fixture(scope="module")
-def populace(tmp_path_factory):
-    """A running Populace with 120 demo people."""
-    if Session.missing:
-        missing(Session.missing)
-    folder = tmp_path_factory.mktemp("populace")
-    supervised = Supervised(folder, database=empty_database(folder, "console"), demo=120)
-    supervised.start()
-    yield supervised
-    supervised.stop()
-
-
-@pytest.fixture(scope="module")
-def screenshots(tmp_path_factory):
-    return tmp_path_factory.mktemp("screenshots")
-
-
-class Visitor:
-    """A browser window; `faults` are what should never happen in it."""
-
-    def __init__(self, chromium, populace, scheme, size):
-        self.url, self.faults = populace.url, []
-        self.context = chromium.new_context(color_scheme=scheme, viewport=size, locale="de-AT")
-        self.page = self.context.new_page()
-        self.page.on("console", lambda message: message.type == "error" and self.faults.append(message.text))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        self.pending = {}
-        self.page.on("request", self._look)
-        for end in ("requestfinished", "requestfailed"):
-            self.page.on(end, lambda request: self.pending.pop(request, None))
-
-    def settle(self):
-        """Wait until everything has come."""
-        try:
-            self.page.wait_for_load_state("networkidle", timeout=15_000)
-        except Exception as error:
-            raise AssertionError(f"waits for {[request.url for request in self.pending]}") from error
-
-    def _look(self, request):
-        self.pending[request] = True
-        if not request.url.startswith((self.url, "data:")):
-            self.faults.append(f"asked elsewhere: {request.url}")
-
-    def go(self, path):
-        self.page.goto(self.url + path)
-        self.settle()
-
-    def sign_in(self, populace):
-        credentials = populace.credentials()
-        self.go("/")
-        self.page.get_by_label("E-mail or user name").fill(credentials["POPULACE_ADMIN_EMAIL"])
-        self.page.get_by_label("Password").fill(credentials["POPULACE_ADMIN_PASSWORD"])
-        self.page.get_by_role("button", name="Log in").click()
-        self.page.wait_for_url("**/console/users/user/")
-        self.settle()
-
-    def overflows(self):
-        """Tell whether the page is wider than the window."""
-        return self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
-
-
-@pytest.fixture
-def visitor(chromium, populace):
-    """Return `visitor(look) -> Visitor`; nothing forbidden may have happened in any."""
-    made = []
-
-    def make(look="light"):
-        made.append(Visitor(chromium, populace, *LOOKS[look]))
-        return made[-1]
-
-    yield make
-    for window in made:
-        window.context.close()
-    assert [fault for window in made for fault in window.faults] == []
 
 
 def people_links(page):
