@@ -13,6 +13,11 @@ from rest_framework.parsers import BaseParser
 from populace.api.problems import Problem
 
 DEPTH_MAX = 64  # objects and arrays in one another
+VALUES_MAX = 1 << 19
+"""Commas and opening brackets of a body beyond settings.BODY_LIMIT, in texts, too: about what fits into one of 1 MiB.
+
+Eight times as many empty arrays would take hundreds of megabytes, and seconds in which no other thread runs.
+"""
 unstorable = re.compile("[\0\ud800-\udfff]").search
 INT64 = range(-(1 << 63), 1 << 63)
 MEDIA = ("application/json", "application/merge-patch+json")
@@ -112,4 +117,7 @@ class StrictJSONParser(BaseParser):
         """Return the body's object; `stream` is the HttpRequest itself. Raises Problem 400, 413, 415."""
         check_media(media_type or "", stream.META.get("HTTP_CONTENT_ENCODING", ""))
         view = (parser_context or {}).get("view")
-        return decoded(body_of(stream, getattr(view, "body_limit", settings.BODY_LIMIT)))
+        body = body_of(stream, getattr(view, "body_limit", settings.BODY_LIMIT))
+        if len(body) > settings.BODY_LIMIT and sum(map(body.count, (b",", b"[", b"{"))) > VALUES_MAX:
+            raise Problem("too_many", f"At most {VALUES_MAX:,} commas and opening brackets.")
+        return decoded(body)
