@@ -35,7 +35,7 @@ LISTS = {"keycloak": "users", "firebase": "users", "cognito": "Users"}
 
 def layout_of(how: Recognised) -> Layout:
     """Return the layout in which the format's own reader takes the rows back."""
-    if how.delimiter:
+    if how.delimiter or how.format == "xlsx":
         return _csv(how)
     if name := LISTS.get(how.format):
         return Layout("json", _object, head=f'{{"{name}": [\n', between=",\n", foot="\n]}\n")
@@ -51,7 +51,7 @@ def _csv(how: Recognised) -> Layout:
         text = io.StringIO()
         cells = [*sent, "", *told] if how.format == "firebase" else [*told, *(sent or ())]  # its columns are counted
         escape = "\\" if how.format == "cognito" else None
-        csv.writer(text, delimiter=how.delimiter, lineterminator="", escapechar=escape).writerow(cells)
+        csv.writer(text, delimiter=how.delimiter or ",", lineterminator="", escapechar=escape).writerow(cells)
         return text.getvalue()
 
     # Whoever has a file in another encoding opens it with a program that knows UTF-8 by its mark alone.
