@@ -19,7 +19,7 @@ from populace.bulk.workbook import ROWS_MAX, write_workbook
 from populace.infra.db.retry import atomic
 from populace.infra.storage import remove_all, storage
 from populace.users.counts import count
-from populace.users.documents import USER_FIELDS, document_with, line_with
+from populace.users.documents import USER_FIELDS
 from populace.users.errors import Invalid, Refused
 from populace.users.lists import PARAMETERS, Listing, listing_of
 from populace.users.pages import Key
@@ -120,7 +120,7 @@ def run(running: Running) -> dict[str, Any]:
     except Refused as refused:
         raise JobRefused(refused.code, refused.detail) from None
     is_csv, names = options["format"] == "csv", options["fields"]
-    walk = Walk(people, line_with(names) if is_csv else document_with(names))
+    walk = Walk(people, names, csv=is_csv)
     head = ",".join(names).encode() + b"\n" if is_csv else b""
     called = DRAFTS if options["format"] == "xlsx" else PARTS
     expected = 1 if people.identified else count("estimate", running.by, people.filters, people.words)

@@ -19,6 +19,8 @@ def export(file: Path, given: Mapping[str, Any], resume: UUID | None, *, as_json
     """Write the list to a new `file`. `given`: format, filter, order and fields as they were typed."""
     if file.exists():
         raise Failure(CANNOT_RUN, f"{file} exists already")
+    if not file.parent.is_dir():
+        raise Failure(CANNOT_RUN, f"{file.parent}: no such folder")
     with directory(), _refusals(file):
         from populace.audit.actors import SYSTEM
         from populace.bulk.exports import asked, told

@@ -4,59 +4,66 @@ Text stands in quotes, guarded as formula.guarded does; ids, times, numbers, `tr
 as nothing. What nests is JSON. So a file of millions takes no Python for a row.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Func, TextField, Value
+from django.db.models import Func, TextField
 
-from populace.infra.db.documents import AnySerializer, Json, Shape, is_number, members
+from populace.infra.db.documents import Json, is_number
 from populace.infra.formula import SIGNS
 
 _signs = ", ".join(f"'{sign}'" for sign in SIGNS)
+_letters = ", ".join(str(ord(sign)) for sign in f"{SIGNS}'")
 
-# No column of text holds tabs or ends of lines (users/profile.py:line), so a cell is one line.
-SHAPES = {
-    "text": Shape(
-        f"'\"' || CASE WHEN LEFT(LTRIM({{0}}, ''''), 1) IN ({_signs}) THEN '''' ELSE '' END"
-        " || REPLACE({0}, '\"', '\"\"') || '\"'",
-        f"'\"' || CASE WHEN SUBSTR(LTRIM({{0}}, ''''), 1, 1) IN ({_signs}) THEN '''' ELSE '' END"
-        " || REPLACE({0}, '\"', '\"\"') || '\"'",
-        f"CONCAT('\"', CASE WHEN LEFT(TRIM(LEADING '''' FROM {{0}}), 1) IN ({_signs}) THEN '''' ELSE '' END,"
-        " REPLACE({0}, '\"', '\"\"'), '\"') COLLATE utf8mb4_bin",  # as what JSON functions return
-    ),
-    "json": Shape(
-        "'\"' || REPLACE(({0})::text, '\"', '\"\"') || '\"'",
-        "'\"' || REPLACE({0}, '\"', '\"\"') || '\"'",
-        "CONCAT('\"', REPLACE({0}, '\"', '\"\"'), '\"') COLLATE utf8mb4_bin",
-    ),
-    "bare": Shape("({0})::text", "{0}", "{0}"),
+# No column of text holds tabs or ends of lines (users/profile.py:line), so a cell is one line. On PostgreSQL the first
+# letter's code tells of nearly every value that it is harmless, which costs less than to cut a letter off.
+GUARD = {
+    "postgresql": f"CASE WHEN ASCII({{0}}) IN ({_letters}) AND LEFT(LTRIM({{0}}, ''''), 1) IN ({_signs})"
+    " THEN '''' ELSE '' END",
+    "sqlite": f"CASE WHEN SUBSTR(LTRIM({{0}}, ''''), 1, 1) IN ({_signs}) THEN '''' ELSE '' END",
+    "mysql": f"CASE WHEN LEFT(TRIM(LEADING '''' FROM {{0}}), 1) IN ({_signs}) THEN '''' ELSE '' END",
 }
-
-
-class Cell(Func):
-    """A value of a document as a cell."""
-
-    output_field = TextField()
-
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:  # type: ignore[override]
-        """Compile to the engine's shape; the value's parameters are repeated as often as the value."""
-        value: Any = self.source_expressions[0]
-        sql, params = compiler.compile(value)
-        shape: str = getattr(SHAPES[form_of(value)], connection.vendor)
-        made = shape.format(sql)
-        return (made if value.certain else f"COALESCE({made}, '')"), [*params] * shape.count("{0}")
+QUOTED = {
+    "postgresql": "REPLACE(({0})::text, '\"', '\"\"')",
+    "sqlite": "REPLACE({0}, '\"', '\"\"')",
+    "mysql": "REPLACE({0}, '\"', '\"\"') COLLATE utf8mb4_bin",  # as what JSON functions return
+}
+BARE = {"postgresql": "({0})::text", "sqlite": "{0}", "mysql": "{0}"}
 
 
 class Line(Func):
-    """Texts put together."""
+    """The values of a document as the cells of a line, without its end."""
 
     output_field = TextField()
-    function = "CONCAT"
 
-    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> Any:
-        """Compile to the operator: CONCAT is younger than our SQLite."""
-        return self.as_sql(compiler, connection, template="(%(expressions)s)", arg_joiner=" || ", **extra)
+    def __init__(self, *values: Json) -> None:
+        super().__init__(*values)
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:  # type: ignore[override]
+        """Compile to one call, or one chain of operators, over all the pieces of all cells."""
+        pieces: list[str] = []
+        params: list[Any] = []
+        for at, value in enumerate(self.source_expressions):
+            sql, own = compiler.compile(value)
+            cell = cell_of(value, connection.vendor)
+            pieces += ["','"] if at else []
+            for piece in cell:
+                pieces.append(piece.format(sql))
+                params += [*own] * piece.count("{0}")
+        if connection.vendor == "sqlite":  # whose CONCAT is younger than ours
+            return f"({' || '.join(merged(pieces))})", params
+        return f"CONCAT({', '.join(merged(pieces))})", params
+
+
+def cell_of(value: Any, vendor: str) -> Sequence[str]:
+    """Return the pieces of a cell; {0} stands for the value."""
+    if form_of(value) == "bare":
+        cell: Sequence[str] = [BARE[vendor]]
+    else:
+        guard = [GUARD[vendor]] if form_of(value) == "text" else []
+        cell = ["'\"'", *guard, QUOTED[vendor], "'\"'"]
+    return cell if value.certain else [f"COALESCE({piece}, '')" if "{0}" in piece else piece for piece in cell]
 
 
 def form_of(value: Any) -> str:
@@ -66,10 +73,15 @@ def form_of(value: Any) -> str:
     return "text" if value.kind == "plain" and not is_number(value.source_expressions[0]) else "bare"
 
 
-def line(serializer: type[AnySerializer], *, names: Collection[str] | None = None) -> Line:
-    """Return the expression of a row's line, without its end: the serializer's fields, or those that are named."""
-    pieces: list[Any] = []
-    found: list[tuple[str, Json]] = list(members(serializer(), serializer.Meta.model, None, names))  # type: ignore[attr-defined]
-    for _, value in found:
-        pieces += [Cell(value), Value(",", TextField())]
-    return Line(*pieces[:-1])
+def merged(pieces: Sequence[str]) -> list[str]:
+    """Return the pieces with quotes and commas that stand together as one."""
+    found: list[str] = []
+    for piece in pieces:
+        if found and piece in PUNCTUATION and found[-1].strip("'\",") == "":
+            found[-1] = f"{found[-1][:-1]}{piece[1:]}"
+        else:
+            found.append(piece)
+    return found
+
+
+PUNCTUATION = ("','", "'\"'")

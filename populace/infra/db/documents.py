@@ -173,28 +173,23 @@ class JsonArray(Subquery):
         return f"CONCAT('[', COALESCE({sql}, ''), ']')", params
 
 
-def document(
-    serializer: type[AnySerializer], owner: Param | None = None, *, names: Collection[str] | None = None
-) -> Json:
+def document(serializer: type[AnySerializer], owner: Param | None = None) -> Json:
     """Return the JSON object expression that equals the serializer's output for a row of `Meta.model`.
 
     `Meta.document = {field: (kind, expression)}` says what a method field shows; kinds are the keys of SHAPES. Nested
     lists come in the order of their `id`. With `owner`, the parameter that holds the row's id, each nested list names
     it too, so that a sharded engine asks one shard; without it (list pages) nested lists correlate with the row.
-    `names`: these fields only, in the serializer's order.
 
     Raises ImproperlyConfigured for a field that has no document form. What it cannot see, such as a CharField over a
     number column, only the test finds that compares both on random rows.
     """
-    return object_of(serializer(), serializer.Meta.model, owner, names)  # type: ignore[attr-defined]
+    return object_of(serializer(), serializer.Meta.model, owner)  # type: ignore[attr-defined]
 
 
-def object_of(
-    serializer: AnySerializer, model: type[Model], owner: Param | None, names: Collection[str] | None = None
-) -> Json:
+def object_of(serializer: AnySerializer, model: type[Model], owner: Param | None) -> Json:
     """Return the object expression of a serializer instance over `model`."""
     pairs: list[Any] = []
-    for name, value in members(serializer, model, owner, names):
+    for name, value in members(serializer, model, owner):
         pairs += [Value(name), value]
     return Json("object", *pairs)
 
