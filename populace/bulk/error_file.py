@@ -34,13 +34,19 @@ class Layout:
     foot: str = "\n"
 
 
+LISTS = {"keycloak": "users", "firebase": "users", "cognito": "Users"}
+"""Under which name the format's JSON has its people."""
+
+
 def layout_of(how: Recognised) -> Layout:
     """Return the layout in which the format's own reader takes the rows back."""
-    if how.delimiter:
+    if how.delimiter or how.format == "xlsx":
         return _csv(how)
-    if how.format == "keycloak":
-        return Layout("json", _object, head='{"users": [\n', between=",\n", foot="\n]}\n")
-    return Layout("jsonl", _object)
+    if name := LISTS.get(how.format):
+        return Layout("json", _object, head=f'{{"{name}": [\n', between=",\n", foot="\n]}\n")
+    if how.format in ("jsonl", "kratos"):
+        return Layout("jsonl", _object)
+    return Layout("json", _object, head="[\n", between=",\n", foot="\n]\n")
 
 
 def _csv(how: Recognised) -> Layout:
@@ -48,12 +54,14 @@ def _csv(how: Recognised) -> Layout:
 
     def line(told: tuple[Any, ...], sent: Any) -> str:
         text = io.StringIO()
-        csv.writer(text, delimiter=how.delimiter, lineterminator="").writerow([*told, *(sent or ())])
+        cells = [*sent, "", *told] if how.format == "firebase" else [*told, *(sent or ())]  # its columns are counted
+        escape = "\\" if how.format == "cognito" else None
+        csv.writer(text, delimiter=how.delimiter or ",", lineterminator="", escapechar=escape).writerow(cells)
         return text.getvalue()
 
     # Whoever has a file in another encoding opens it with a program that knows UTF-8 by its mark alone.
     mark = "" if how.encoding == "UTF-8" else "\ufeff"
-    return Layout("csv", line, head=mark + line(TOLD, list(how.mapping)) + "\n")
+    return Layout("csv", line, head=mark + ("" if how.format == "firebase" else line(TOLD, list(how.mapping)) + "\n"))
 
 
 def _object(told: Told, sent: Any) -> str:

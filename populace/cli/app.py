@@ -88,7 +88,7 @@ def migrate() -> None:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="At most 2 GiB.")],
+    file: Annotated[Path, typer.Argument(exists=True, readable=True, help="At most 2 GiB.")],
     file_format: Annotated[
         str | None, typer.Option("--format", help="csv, jsonl, keycloak, …; recognised if left out")
     ] = None,

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from populace.credentials.encoding import packed, unpacked
 from populace.credentials.errors import HashTooCostly, HashUnknown
 
-PLAIN = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+PLAIN = ("md4", "md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+UTF16 = "-utf16le"
 CRYPT = {"md5-crypt": (8, 22), "sha256-crypt": (16, 43), "sha512-crypt": (16, 86)}
 """Characters of the salt at most, and of the checksum."""
 CRYPT_ROUNDS = range(1000, 300_001)  # more would hold up every request: these rounds are Python's
@@ -19,8 +20,9 @@ _crypt_text = re.compile(r"[./A-Za-z0-9]*", re.ASCII).fullmatch
 class Recipe(NamedTuple):
     """How a password becomes a digest; written `KIND$FIRST$SECOND`, both base64.
 
-    md5 … sha512: digest of first + password + second. hmac-md5 …: keyed with first. md5-crypt, sha256-crypt,
-    sha512-crypt ($1$, $5$, $6$): first is the salt, second the number of rounds in decimal, none for md5-crypt.
+    md4 … sha512: digest of first + password + second. hmac-md5 …: keyed with first. Either with -utf16le: of the
+    password in UTF-16, as Windows hashes it. md5-crypt, sha256-crypt, sha512-crypt ($1$, $5$, $6$): first is the salt,
+    second the number of rounds in decimal, none for md5-crypt.
     """
 
     kind: str
@@ -37,7 +39,7 @@ def recipe_of(text: str) -> Recipe:
     recipe = Recipe(kind, unpacked(first), unpacked(second))
     if kind in CRYPT:
         _check_crypt(recipe)
-    elif kind.removeprefix("hmac-") not in PLAIN or (kind.startswith("hmac-") and recipe.second):
+    elif plain_of(kind) not in PLAIN or (kind.startswith("hmac-") and (recipe.second or plain_of(kind) == "md4")):
         raise HashUnknown
     return recipe
 
@@ -46,17 +48,26 @@ def size_of(recipe: Recipe) -> int:
     """Return the bytes of the recipe's digests."""
     if recipe.kind in CRYPT:
         return CRYPT[recipe.kind][1]
-    return hashlib.new(recipe.kind.removeprefix("hmac-"), usedforsecurity=False).digest_size
+    name = plain_of(recipe.kind)
+    return 16 if name == "md4" else hashlib.new(name, usedforsecurity=False).digest_size
 
 
 def digest_of(password: str, recipe: Recipe) -> bytes:
     """Return what the recipe makes of a password; of a crypt its checksum as ASCII text."""
-    secret, (kind, first, second) = password.encode(), recipe
+    secret, (kind, first, second) = password.encode("utf-16-le" if recipe.kind.endswith(UTF16) else "utf-8"), recipe
     if kind in CRYPT:
         return _crypt(secret, recipe)
+    name = plain_of(kind)
     if kind.startswith("hmac-"):
-        return hmac.digest(first, secret, kind.removeprefix("hmac-"))
-    return hashlib.new(kind, first + secret + second, usedforsecurity=False).digest()
+        return hmac.digest(first, secret, name)
+    if name == "md4":
+        return _md4(first + secret + second)
+    return hashlib.new(name, first + secret + second, usedforsecurity=False).digest()
+
+
+def plain_of(kind: str) -> str:
+    """Return the digest's own name."""
+    return kind.removeprefix("hmac-").removesuffix(UTF16)
 
 
 def _check_crypt(recipe: Recipe) -> None:
@@ -71,6 +82,13 @@ def _check_crypt(recipe: Recipe) -> None:
         raise HashUnknown
     if int(recipe.second) not in CRYPT_ROUNDS:
         raise HashTooCostly
+
+
+def _md4(data: bytes) -> bytes:
+    from passlib.crypto.digest import lookup_hash  # type: ignore[import-untyped]  # libpass; OpenSSL 3 has none
+
+    digest: bytes = lookup_hash("md4").const(data).digest()
+    return digest
 
 
 def _crypt(secret: bytes, recipe: Recipe) -> bytes:

@@ -5,7 +5,6 @@ Nothing is hashed here, so it takes microseconds, and what cannot be checked lat
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from populace.credentials.digests import Recipe
 from populace.credentials.encoding import packed, unpacked
@@ -37,31 +36,6 @@ def adopted(encoded: str) -> str:
     except HashUnknown:
         raise Invalid("hash_unknown", "Not a whole hash of a kind we check.", "password_hash") from None
     return stored
-
-
-def from_keycloak(secret_data: Mapping[str, Any], credential_data: Mapping[str, Any]) -> str:
-    """Return a Keycloak password credential as a hash that `adopted` takes: a PHC string.
-
-    Both come as JSON inside a string in a realm export; this takes what they hold. Raises Invalid (`hash_unknown`).
-    """
-    try:
-        salt, key = (_text(secret_data[name]) for name in ("salt", "value"))
-        algorithm, passes = credential_data["algorithm"], int(credential_data["hashIterations"])
-        if algorithm == "argon2":
-            more = {name: values[0] for name, values in credential_data["additionalParameters"].items() if values}
-            version = {"1.0": 16, "1.3": 19}[more["version"]]
-            cost = f"m={int(more['memory'])},t={passes},p={int(more['parallelism'])}"
-            return f"$argon2{more['type']}$v={version}${cost}${salt}${key}"
-        digest = {"pbkdf2": "sha1", "pbkdf2-sha256": "sha256", "pbkdf2-sha512": "sha512"}[algorithm]
-        return f"$pbkdf2-{digest}$i={passes}${salt}${key}"
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise Invalid("hash_unknown", "Not a password credential of a kind we check.", "password_hash") from None
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
 
 
 def _rewritten(encoded: str) -> str:
@@ -137,7 +111,8 @@ def _django_scrypt(n: str, salt: str, r: str, p: str, key: str) -> str:
     return f"scrypt${_cost_of_scrypt(int(n), int(r), int(p))}${packed(salt.encode())}${_same(key)}"
 
 
-def _fast(recipe: Recipe, digest: bytes) -> str:
+def fast(recipe: Recipe, digest: bytes) -> str:
+    """Return the text of a bare digest, which `adopted` takes."""
     return f"fast${recipe}${packed(digest)}"
 
 
@@ -148,7 +123,7 @@ def _ldap(salted: str, kind: str, data: str) -> str:
     both = unpacked(data)
     if bool(both[size:]) != bool(salted):
         raise HashUnknown
-    return _fast(Recipe(name, b"", both[size:]), both[:size])
+    return fast(Recipe(name, b"", both[size:]), both[:size])
 
 
 def _digest(kind: str, template: str | None, salt: str | None, digest: str) -> str:
@@ -157,17 +132,17 @@ def _digest(kind: str, template: str | None, salt: str | None, digest: str) -> s
     if not found or b"{PASSWORD}" in after:
         raise HashUnknown
     first, second = (part.replace(b"{SALT}", unpacked(salt or "")) for part in (before, after))
-    return _fast(Recipe(kind, first, second), unpacked(digest))
+    return fast(Recipe(kind, first, second), unpacked(digest))
 
 
 def _django_digest(kind: str, salt: str, digest: str) -> str:
-    return _fast(Recipe(kind, salt.encode()), bytes.fromhex(digest))
+    return fast(Recipe(kind, salt.encode()), bytes.fromhex(digest))
 
 
 def _hmac(kind: str, digest: str, key: str) -> str:
     """Read Kratos's HMAC, whose digest is base64 of the hexadecimal text."""
     try:
-        return _fast(Recipe(kind, unpacked(key)), bytes.fromhex(unpacked(digest).decode("ascii")))
+        return fast(Recipe(kind, unpacked(key)), bytes.fromhex(unpacked(digest).decode("ascii")))
     except ValueError:
         raise HashUnknown from None
 
@@ -175,7 +150,7 @@ def _hmac(kind: str, digest: str, key: str) -> str:
 def _crypt(kind: str, rounds: str | None, salt: str, checksum: str) -> str:
     name = {"1": "md5", "5": "sha256", "6": "sha512"}.get(kind, kind.removesuffix("-crypt"))
     second = "" if name == "md5" else rounds or "5000"
-    return _fast(Recipe(f"{name}-crypt", salt.encode(), second.encode()), checksum.encode())
+    return fast(Recipe(f"{name}-crypt", salt.encode(), second.encode()), checksum.encode())
 
 
 _SHAPES: list[tuple[Callable[[str], re.Match[str] | None], Reader]] = [
@@ -188,8 +163,9 @@ _SHAPES: list[tuple[Callable[[str], re.Match[str] | None], Reader]] = [
         (r"\$(scrypt)\$([^$]+)\$([^$]+)\$([^$]+)()", _scrypt),
         (r"\$(firescrypt)\$([^$]+)\$([^$]+)\$([^$]+)(\$[^$]*\$[^$]+)", _scrypt),
         (r"scrypt\$(\d{1,12})\$([^$]+)\$(\d{1,9})\$(\d{1,9})\$([^$]+)", _django_scrypt),
+        (r"\{(?i:CRYPT)\}(\$.+)", _rewritten),
         (r"\{(?i:(S?)(MD5|SHA|SHA-?(?:224|256|384|512)))\}(.+)", _ldap),
-        (r"\$(md5|sha1|sha224|sha256|sha384|sha512)\$(?:pf=([^$]+)\$([^$]*)\$)?([^$]+)", _digest),
+        (r"\$(md4|md5|sha1|sha224|sha256|sha384|sha512)\$(?:pf=([^$]+)\$([^$]*)\$)?([^$]+)", _digest),
         (r"(md5|sha1)\$([^$]*)\$((?:[0-9a-f]{2})+)", _django_digest),
         (r"\$(hmac-(?:md5|sha1|sha224|sha256|sha384|sha512))\$([^$]+)\$([^$]+)", _hmac),
         (r"\$(1|5|6|md5-crypt|sha256-crypt|sha512-crypt)\$(?:rounds=(\d{1,9})\$)?([^$]*)\$([./A-Za-z0-9]+)", _crypt),

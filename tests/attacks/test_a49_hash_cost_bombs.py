@@ -8,8 +8,9 @@ import tracemalloc
 
 import pytest
 
-from populace.credentials.foreign import adopted, from_keycloak
+from populace.credentials.foreign import adopted
 from populace.credentials.hashing import verify_password
+from populace.credentials.vendors import from_keycloak
 from populace.users.errors import Invalid
 from populace.users.models import User
 

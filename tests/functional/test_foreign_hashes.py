@@ -11,15 +11,19 @@ import bcrypt
 import pytest
 from django.contrib.auth import hashers as django_hashers
 from django.contrib.auth.hashers import identify_hasher
+from passlib.crypto.digest import lookup_hash
+from passlib.hash import sha512_crypt
 
 from populace.credentials.derived_hashers import ScryptHasher
 from populace.credentials.fast_hashers import is_bare
-from populace.credentials.foreign import adopted, from_keycloak
+from populace.credentials.foreign import adopted
 from populace.credentials.hashing import LONGEST_HASH, is_known_hash, sealed, verify_password
+from populace.credentials.vendors import from_keycloak
 from populace.users.errors import Invalid
 
 DATA = Path(__file__).parents[1] / "data"
 SECRET = "correct horse"
+MD4 = lookup_hash("md4").const
 SALT = b"\x00\xff salt \xfe"
 
 
@@ -64,6 +68,11 @@ PUBLISHED = {
         "what do ya want for nothing?",
         f"$hmac-md5${b64(b'750c783e6ab0b503eaa86e310a5db738')}${b64(b'Jefe')}",
     ),
+    "md4 (RFC 1320 section A.5)": ("abc", f"$md4${b64(bytes.fromhex('a448017aaf21d8525fc10ae87aa6729d'))}"),
+    "md4 of UTF-16 (NTLM's best known)": (
+        "password",
+        f"fast$md4-utf16le$$${b64(bytes.fromhex('8846f7eaee8fb117ad06bdd830b7586c')).rstrip('=')}",
+    ),
     "md5-crypt (openssl passwd -1)": ("Hello world!", "$1$saltstrg$LPPSnYl8pzejZe..UVkco1"),
     "md5-crypt (Kratos)": ("Hello world!", "$md5-crypt$saltstrg$LPPSnYl8pzejZe..UVkco1"),
     "sha256-crypt (openssl passwd -5)": ("Hello world!", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"),
@@ -88,6 +97,9 @@ MADE = {
         b64(SALT),
         b64(digest("sha512", b"<" + SALT + b">" + SECRET.encode() + b"<" + SALT + b">")),
     ),
+    "md4": f"$md4${b64(MD4(SECRET.encode()).digest())}",
+    "md4, salt behind": f"$md4$pf={b64(b'{PASSWORD}{SALT}')}${b64(SALT)}${b64(MD4(SECRET.encode() + SALT).digest())}",
+    "{CRYPT}": "{CRYPT}" + sha512_crypt.using(rounds=1000).hash(SECRET),
     "{SHA}": "{SHA}" + b64(digest("sha1", SECRET.encode())),
     "{MD5}": "{md5}" + b64(digest("md5", SECRET.encode())),
     "{SMD5}": "{SMD5}" + b64(digest("md5", SECRET.encode() + SALT) + SALT),
@@ -145,7 +157,7 @@ def test_digests_are_bare_and_derived_keys_are_not():
     assert {kind.split()[0].removeprefix("Kratos").partition("-")[0] for kind in kinds} == {
         "argon2i", "bcrypt", "pbkdf2", "scrypt", "firescrypt", "Django", ""
     }  # fmt: skip
-    assert len(FAST) == 21
+    assert len(FAST) == 26
 
 
 @pytest.mark.parametrize(("password", "encoded"), FAST)
@@ -211,7 +223,7 @@ def test_a_credential_of_keycloak_that_is_none_is_told(secret, credential):
         "$2a$10$short",
         "$2c$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
         "$2a$03$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
-        "$md4$4QrcOUm6Wau+VuBX8g+IPg==",
+        "$md2$4QrcOUm6Wau+VuBX8g+IPg==",
         "$md5$4QrcOUm6Wau+VuBX8g+I",  # two bytes too short
         "$md5$not base64!",
         "$sha256$pf=e1NBTFR9$MTIz$4QrcOUm6Wau+VuBX8g+IPg==",  # the template has no password

@@ -1,10 +1,22 @@
 """The formats an import reads, one module each."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from populace.bulk.formats import csv, jsonl, keycloak, kratos
+from populace.bulk.formats import (
+    auth0,
+    clerk,
+    cognito,
+    csv,
+    django_dump,
+    firebase,
+    jsonl,
+    keycloak,
+    kratos,
+    okta,
+    xlsx,
+)
 from populace.bulk.rows import Options, Row
 
 type Mapped = Mapping[str, str | None]
@@ -14,13 +26,22 @@ type Mapped = Mapping[str, str | None]
 class Format(NamedTuple):
     """A format: what its module gives."""
 
-    rows: Callable[[Path, Options], Iterator[Row]]  # raises FileRefused
-    mapping: Mapped | Callable[[list[str]], Mapped] = csv.mapping  # of the header's cells, where a file has one
+    rows: Callable[[Path, Options], Iterator[Row]]  # raises FileRefused, OptionRefused
+    members: Mapped = {}  # of its JSON
+    columns: Callable[[Sequence[str]], Mapped] | None = None  # of its CSV, by the first record; raises FileRefused
+    knows: Callable[[Sequence[str]], bool] = lambda first: False  # whether that is the first record of its CSV
 
 
 FORMATS = {
-    "csv": Format(csv.rows),
+    "csv": Format(csv.rows, {}, csv.mapping),
+    "xlsx": Format(xlsx.rows, {}, csv.mapping),
     "jsonl": Format(jsonl.rows, jsonl.MAPPING),
+    "auth0": Format(auth0.rows, auth0.MAPPING, auth0.columns, auth0.knows),
+    "clerk": Format(clerk.rows, {}, clerk.columns, clerk.knows),
+    "cognito": Format(cognito.rows, cognito.MAPPING, cognito.columns, cognito.knows),
+    "django": Format(django_dump.rows, django_dump.MAPPING),
+    "firebase": Format(firebase.rows, firebase.MAPPING, firebase.columns, firebase.knows),
     "keycloak": Format(keycloak.rows, keycloak.MAPPING),
     "kratos": Format(kratos.rows, kratos.MAPPING),
+    "okta": Format(okta.rows, okta.MAPPING),
 }

@@ -1,20 +1,29 @@
-"""Keycloak's realm export (`kc.sh export`): `R-realm.json` with users in it, or one `R-users-N.json`.
+"""Keycloak's realm export (`kc.sh export`): `R-realm.json` with users in it, `R-users-N.json`, or the folder of these.
 
 Fields: https://www.keycloak.org/docs-api/latest/rest-api/ (RealmRepresentation, UserRepresentation).
 """
 
+import glob
 import json
-from collections.abc import Iterator
-from pathlib import Path
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from populace.bulk.errors import FileRefused
 from populace.bulk.formats import lines
-from populace.bulk.formats.fields import secret, stored_hash
+from populace.bulk.formats.archive import is_zip, member_of, opened
+from populace.bulk.formats.fields import left_out, secret, stored_hash
 from populace.bulk.formats.json_stream import JsonStream, NotJson
+from populace.bulk.formats.source import FILE_MAX, TOO_LARGE, Source, starts_with
 from populace.bulk.rows import NO_OPTIONS, Options, Row, unreadable
-from populace.credentials.foreign import from_keycloak
+from populace.credentials.vendors import from_keycloak
 from populace.users.errors import Invalid
+
+FEDERATED = "A user of another system that Keycloak asks: import people from there."
+
+_file = re.compile(r"(?P<realm>.+?)-(?:realm|(?:federated-)?users-(?P<number>\d{1,9}))\.json").fullmatch
 
 WHAT = "a user as Keycloak writes one"
 
@@ -29,6 +38,7 @@ LEFT_OUT = {
     "federatedIdentities": "federated_identities_not_imported",
     "requiredActions": "required_actions_not_imported",
     "createdTimestamp": "created_not_kept",
+    **dict.fromkeys(("disableableCredentialTypes", "notBefore", "totp", "origin", "self", "access"), ""),
 }
 """What a user says that has no place here yet, and how the summary counts the people concerned."""
 
@@ -40,7 +50,7 @@ MAPPING = {
     "serviceAccountClientId": "kind",
     "credentials": "password_hash",
     **dict.fromkeys(("groups", "realmRoles", "clientRoles"), "groups"),
-    **dict.fromkeys(LEFT_OUT),
+    **dict.fromkeys(theirs for theirs, name in LEFT_OUT.items() if name),
 }
 
 ROLE = "role:"
@@ -48,26 +58,68 @@ ROLE = "role:"
 
 
 def rows(path: Path, options: Options = NO_OPTIONS) -> Iterator[Row]:
-    """Yield each user of the realm, or of all realms in the file. Raises FileRefused, also where there is none."""
-    number = 0
-    with JsonStream(path) as stream:
-        try:
-            for _ in _users(stream):
-                sent = stream.value()
+    """Yield each user: of a file, or of all files of a folder or archive, in order. Raises FileRefused."""
+    number, several = 0, path.is_dir() or is_zip(starts_with(path, 4))
+    for source in _parts(path) if several else [Source(path)]:
+        first = number
+        with JsonStream(source) as stream:
+            try:
+                for is_known in _users(stream):
+                    sent = stream.value()
+                    number += 1
+                    if is_known:
+                        yield lines.read_row(number, stream.behind, sent, _row, WHAT)
+                    else:
+                        yield unreadable(number, stream.behind, FEDERATED)
+            except NotJson:
+                if number == first and not several:
+                    raise FileRefused("is not JSON, or not a realm export of Keycloak") from None
                 number += 1
-                yield lines.read_row(number, stream.behind, sent, _row, WHAT)
-        except NotJson:
-            if not number:
-                raise FileRefused("is not JSON, or not a realm export of Keycloak") from None
-            yield unreadable(number + 1, 1, "Not JSON from here on: nothing below was read.")
+                yield unreadable(
+                    number, stream.behind, f"Not JSON from here on: nothing below was read{source.called}."
+                )
     if not number:
-        raise FileRefused(
-            "holds no users; export the realm with `--users realm_file`, or import the R-users-N.json files beside it"
-        )
+        raise FileRefused(f"holds no users; {_advice(path)}")
 
 
-def _users(stream: JsonStream) -> Iterator[None]:
-    """Step to each user. Raises NotJson."""
+def users_files(names: Iterable[str]) -> list[str]:
+    """Return those of these files that an export to a folder has users in, in order; a realm's own file comes first."""
+    found = {name: match for name in names if (match := _file(PurePosixPath(name).name))}
+    # R-users-10.json comes after R-users-9.json.
+    return sorted(found, key=lambda name: (found[name]["realm"], int(found[name]["number"] or -1), name))
+
+
+def _parts(path: Path) -> Iterator[Source]:
+    """Yield each file of a folder or archive. Raises FileRefused."""
+    before = 0
+    if path.is_dir():
+        files = [path / name for name in users_files(os.listdir(path)) if (path / name).is_file()]
+        sizes = [file.stat().st_size for file in files]
+        if sum(sizes) > FILE_MAX:
+            raise FileRefused(TOO_LARGE)
+        for file, size in zip(files, sizes, strict=True):
+            yield Source.part(file.open("rb"), before=before, total=sum(sizes), name=file.name)
+            before += size
+        return
+    with opened(path) as archive:
+        members = [archive.getinfo(name) for name in users_files(archive.namelist())]
+        total = sum(member.file_size for member in members)
+        for member in members:
+            raw = member_of(archive, member)
+            yield Source.part(raw, before=before, total=total, name=PurePosixPath(member.filename).name)
+            before += member.file_size
+
+
+def _advice(path: Path) -> str:
+    realm, dash, _ = path.name.rpartition("-realm.json")
+    beside = len(list(path.parent.glob(f"{glob.escape(realm)}-users-*.json"))) if dash else 0
+    if beside:
+        return f"they are in {beside} files beside it: import the folder"
+    return "export the realm with `--users realm_file`, or import the folder that has its R-users-N.json files"
+
+
+def _users(stream: JsonStream) -> Iterator[bool]:
+    """Step to each user; True for one of the realm's own. Raises NotJson."""
     if stream.peek() == "[":
         for _ in stream.elements():
             yield from _users_of_realm(stream)
@@ -75,10 +127,11 @@ def _users(stream: JsonStream) -> Iterator[None]:
         yield from _users_of_realm(stream)
 
 
-def _users_of_realm(stream: JsonStream) -> Iterator[None]:
+def _users_of_realm(stream: JsonStream) -> Iterator[bool]:
     for name in stream.members():
-        if name == "users" and stream.peek() == "[":
-            yield from stream.elements()
+        if name in ("users", "federatedUsers") and stream.peek() == "[":
+            for _ in stream.elements():
+                yield name == "users"
         else:
             stream.skip()
 
@@ -90,7 +143,7 @@ def _row(number: int, behind: float, sent: dict[str, Any]) -> Row:
     if attributes := sent.get("attributes"):
         values["attributes"] = {name: _single(value) for name, value in attributes.items()}
     faults: list[Invalid] = []
-    password, password_hash, left_out = _credentials(sent.get("credentials") or [], faults)
+    password, password_hash, left = _credentials(sent.get("credentials") or [], faults)
     return Row(
         number=number,
         behind=behind,
@@ -101,7 +154,7 @@ def _row(number: int, behind: float, sent: dict[str, Any]) -> Row:
         is_active=_said(sent, "enabled"),
         email_verified=_said(sent, "emailVerified"),
         groups=_groups(sent),
-        left_out=frozenset(left_out | {name for theirs, name in LEFT_OUT.items() if sent.get(theirs)}),
+        left_out=frozenset(left | left_out(sent, {name for name, ours in MAPPING.items() if ours}, LEFT_OUT)),
         faults=tuple(faults),
     )
 
@@ -128,15 +181,15 @@ def _single(value: Any) -> Any:
 
 def _credentials(credentials: list[dict[str, Any]], faults: list[Invalid]) -> tuple[str, str, set[str]]:
     """Return the password in plain text, which only hand-written realms hold, or its hash, and what cannot be taken."""
-    password, password_hash, left_out = "", "", set()
+    password, password_hash, left = "", "", set()
     for credential in credentials:
         if credential.get("type") != "password":
-            left_out.add("second_factor_not_imported")
+            left.add("second_factor_not_imported")
         elif credential.get("value"):
             password = secret(credential["value"], "password", faults)
         else:
             password_hash = _hash(credential, faults)
-    return password, password_hash, left_out
+    return password, password_hash, left
 
 
 def _hash(credential: dict[str, Any], faults: list[Invalid]) -> str:

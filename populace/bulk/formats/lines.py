@@ -17,14 +17,19 @@ LINE_MAX = 1 << 20  # characters
 type ToRow = Callable[[int, float, dict[str, Any]], Row]
 """Makes a row of its number, the share that is behind, and the object; raises what objects of another shape raise."""
 
+type Keep = Callable[[Any], bool]
 
-def rows(path: Path, to_row: ToRow, what: str) -> Iterator[Row]:
-    """Yield what `to_row` makes of each line's object; the refusal of another shape names `what` it should be."""
+
+def rows(path: Path, to_row: ToRow, what: str, keep: Keep = lambda sent: True) -> Iterator[Row]:
+    """Yield what `to_row` makes of each line's object; the refusal of another shape names `what` it should be.
+
+    What `keep` does not keep is no row and has no number.
+    """
     numbers = count(1)
     with Source(path) as source:
         for line in _lines(read_text(source.file, newline="\n")):
-            if text := line.strip():
-                yield read_row(next(numbers), source.behind, _sent(text), to_row, what)
+            if (text := line.strip()) and keep(sent := _sent(text)):
+                yield read_row(next(numbers), source.behind, sent, to_row, what)
 
 
 def read_row(number: int, behind: float, sent: Any, to_row: ToRow, what: str) -> Row:

@@ -14,12 +14,17 @@ from populace.bulk.rows import Row, unreadable
 BROKEN = "Not JSON from here on: nothing below was read."
 
 
-def rows(path: Path, to_row: lines.ToRow, what: str, *, member: str = "") -> Iterator[Row]:
-    """Yield what `to_row` makes of each object; `member` names their list, where an object holds it.
+def rows(
+    path: Path, to_row: lines.ToRow, what: str, *, member: str = "", keep: lines.Keep = lambda sent: True
+) -> Iterator[Row]:
+    """Yield what `to_row` makes of each object; `member` names their list, where an object holds it. What
+    `keep` does not keep is no row and has no number.
 
     Raises FileRefused, also where there is nobody. `what` names the shape of each object, with its article.
     """
-    found = lines.rows(path, to_row, what) if _has_lines(path, member) else _listed(path, to_row, what, member)
+    found = (
+        lines.rows(path, to_row, what, keep) if _has_lines(path, member) else _listed(path, to_row, what, member, keep)
+    )
     first = next(found, None)
     if first is None:
         raise FileRefused(f"holds nobody: not {what}")
@@ -43,12 +48,13 @@ def _has_lines(path: Path, member: str) -> bool:
     return False
 
 
-def _listed(path: Path, to_row: lines.ToRow, what: str, member: str) -> Iterator[Row]:
+def _listed(path: Path, to_row: lines.ToRow, what: str, member: str, keep: lines.Keep) -> Iterator[Row]:
     number = 0
     with JsonStream(path) as stream:
         try:
             for _ in _elements(stream, member):
-                sent = stream.value()
+                if not keep(sent := stream.value()):
+                    continue
                 number += 1
                 yield lines.read_row(number, stream.behind, sent, to_row, what)
         except NotJson:

@@ -1,25 +1,37 @@
 """Which format a file is of, told by what is in it, and how its parts become fields of ours."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from populace.bulk.errors import FileRefused, OptionRefused
-from populace.bulk.formats import FORMATS, Mapped, tables
+from populace.bulk.formats import FORMATS, Mapped, csv, keycloak, tables, xlsx
+from populace.bulk.formats.archive import is_zip, opened
 from populace.bulk.formats.json_stream import JsonStream, NotJson
 from populace.bulk.formats.objects import is_json
+from populace.bulk.formats.sheet import NO_WORKBOOK
 from populace.bulk.formats.source import FILE_MAX, TOO_LARGE, starts_with
 from populace.bulk.formats.text import MARKS, SHOWN
+from populace.bulk.formats.workbook import WORKBOOK
 from populace.bulk.rows import NO_OPTIONS, Options
 
+AUTH0 = ("user_id", "custom_password_hash", "app_metadata", "user_metadata", "given_name", "family_name", "nickname")
+
 MEMBERS = {
+    **dict.fromkeys(AUTH0, "auth0"),
     "realm": "keycloak",
-    "users": "keycloak",
+    "localId": "firebase",
+    "Username": "cognito",
+    "model": "django",
+    "profile": "okta",
     "traits": "kratos",
-    "identities": "kratos",
     "create": "kratos",
 }
 """Names of members by which the first object of a file tells its format."""
+
+LISTS = {"users": "keycloak", "Users": "cognito", "identities": "kratos"}
+"""Names of lists of people; what is in them tells more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,29 +58,61 @@ def recognised(path: Path, file_format: str | None = None, options: Options = NO
         raise OptionRefused(f"unknown format; there are {', '.join(FORMATS)}")
     if path.stat().st_size > FILE_MAX:
         raise FileRefused(TOO_LARGE)
-    if file_format in (None, "csv") and not (file_format is None and is_json(path)):
+    if name := _of_folder(path):
+        if file_format not in (None, name):
+            raise FileRefused(f"is a folder or an archive, as {name} has them and {file_format} has not")
+        return _folded(path, name, options)
+    if file_format == "xlsx":
+        raise FileRefused(NO_WORKBOOK)
+    tabled = file_format in (None, "csv") or FORMATS[file_format or ""].columns
+    if tabled and (file_format == "csv" or not is_json(path)):
         return _table(path, file_format, options)
     name = file_format or _of_json(path)
     mark = starts_with(path, 3)
     encoding = next((found for start, found in MARKS if mark.startswith(start)), "utf-8")
-    mapping = FORMATS[name].mapping
-    assert not callable(mapping)
-    return Recognised(format=name, encoding=SHOWN[encoding], mapping=mapping, options=options)
+    return Recognised(format=name, encoding=SHOWN[encoding], mapping=FORMATS[name].members, options=options)
 
 
 def _table(path: Path, file_format: str | None, options: Options) -> Recognised:
     how = tables.dialect(path, options)
-    header = next(tables.records(path, how), None)
-    cells = header.cells if header else []
-    name = file_format or "csv"
-    mapping = FORMATS[name].mapping
+    first = next(tables.records(path, how), None)
+    cells = first.cells if first else []
+    name = file_format or next((name for name, one in FORMATS.items() if one.knows(cells)), "csv")
+    columns = FORMATS[name].columns
+    assert columns
     return Recognised(
         format=name,
         encoding=how.shown,
         delimiter=how.delimiter,
-        mapping=mapping(cells) if callable(mapping) else mapping,
+        mapping=columns(cells),
         options={**options, "encoding": how.encoding, "delimiter": how.delimiter},
     )
+
+
+def _folded(path: Path, name: str, options: Options) -> Recognised:
+    """Return what a folder or archive is taken for."""
+    mapping, encoding = FORMATS[name].members, SHOWN["utf-8"]
+    if name == "xlsx":
+        first = next(xlsx.records(path), None)
+        mapping, encoding = csv.mapping(first.cells if first else []), "Office Open XML"
+    return Recognised(format=name, encoding=encoding, mapping=mapping, options=options)
+
+
+def _of_folder(path: Path) -> str:
+    """Return the format of a folder, or of an archive; "" for any other file. Raises FileRefused."""
+    if path.is_dir():
+        return "keycloak"
+    start = starts_with(path, 4)
+    if start == b"\xd0\xcf\x11\xe0":  # the container of Excel until 2003, and of workbooks under a password
+        raise FileRefused("is an old workbook, or one under a password; save it as .xlsx without one")
+    if not is_zip(start):
+        return ""
+    with opened(path) as archive:
+        if WORKBOOK in archive.namelist():
+            return "xlsx"
+        if keycloak.users_files(archive.namelist()):
+            return "keycloak"
+    raise FileRefused("is an archive of no kind that an import knows")
 
 
 def _of_json(path: Path) -> str:
@@ -76,10 +120,8 @@ def _of_json(path: Path) -> str:
         with JsonStream(path) as stream:
             if stream.peek() == "{":
                 return _of_object(stream) or "jsonl"
-            for _ in stream.elements():
-                if found := _of_object(stream):
-                    return found
-                break
+            if found := _of_first(stream):
+                return found
     except NotJson:
         pass
     raise FileRefused("is no JSON that an import knows; say what it is with --format")
@@ -89,5 +131,16 @@ def _of_object(stream: JsonStream) -> str:
     for name in stream.members():
         if found := MEMBERS.get(name):
             return found
+        if name in LISTS and stream.peek() == "[":
+            with suppress(NotJson):
+                return _of_first(stream) or LISTS[name]
+            return LISTS[name]
         stream.skip()
+    return ""
+
+
+def _of_first(stream: JsonStream) -> str:
+    """Tell by the first element of a list, or by none."""
+    for _ in stream.elements():
+        return _of_object(stream)
     return ""

@@ -12,7 +12,7 @@ from populace.bulk.errors import FileRefused
 FILE_MAX = 2 << 30  # bytes, as they lie there and unpacked
 RATIO_MAX = 200
 """How many times larger than packed a file may become: a list of people in JSON becomes 5 to 20 times as large."""
-RATIO_FROM = 64 << 20  # bytes unpacked before the ratio counts
+RATIO_FROM = 16 << 20  # bytes unpacked before the ratio counts
 
 TOO_LARGE = f"larger than {FILE_MAX >> 30} GiB"
 BOMB = f"becomes more than {RATIO_MAX} times as large when unpacked, which no list of people does"
@@ -21,13 +21,23 @@ BOMB = f"becomes more than {RATIO_MAX} times as large when unpacked, which no li
 class Source(AbstractContextManager["Source", None]):
     """A file open for reading, or one of several that are read one after another; `behind` tells how far it is read."""
 
-    def __init__(self, path: Path, *, before: int = 0, total: int | None = None) -> None:
+    def __init__(self, path: Path) -> None:
+        self.called = ""  # which of several it is, in words
         self._raw: BinaryIO = path.open("rb")
-        self._before, self._total = before, max(total or path.stat().st_size, 1)
+        self._before, self._total = 0, max(path.stat().st_size, 1)
         packed = self._raw.read(2) == b"\x1f\x8b"
         self._raw.seek(0)
         # BufferedReader, since a text reader asks for read1().
         self.file: BinaryIO = io.BufferedReader(_Unpacked(self._raw)) if packed else self._raw
+
+    @classmethod
+    def part(cls, raw: BinaryIO, *, before: int, total: int, name: str) -> "Source":
+        """Return one of several that follow each other, as it lies there; `before` bytes of `total` come before it."""
+        self = cls.__new__(cls)
+        self.called = f" in {name}"
+        self._raw = self.file = raw
+        self._before, self._total = before, max(total, 1)
+        return self
 
     @property
     def behind(self) -> float:

@@ -60,12 +60,15 @@ def dialect(path: Path, options: Options) -> Dialect:
     return Dialect(encoding, delimiter)
 
 
-def records(path: Path, how: Dialect) -> Iterator[Record]:
-    """Yield each record, reading as it goes; blank lines are none. Raises FileRefused where the first one is broken."""
+def records(path: Path, how: Dialect, *, escape: str | None = None) -> Iterator[Record]:
+    """Yield each record, reading as it goes; blank lines are none. Raises FileRefused where the first one is broken.
+
+    Behind `escape` a character stands for itself.
+    """
     first = True
     with Source(path) as source:
         lines = _Lines(read_text(source.file, how.encoding))
-        reader = csv.reader(lines, delimiter=how.delimiter, strict=True)
+        reader = csv.reader(lines, delimiter=how.delimiter, escapechar=escape, strict=True)
         while True:
             line = lines.begin()
             try:

@@ -1,6 +1,7 @@
 """Fixtures of imports: files written by the test, and whoever imports them may do everything."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,9 @@ def everything(db):
 def codes():
     """Return `codes(result) -> [(row, code)]` of its bad rows."""
     return lambda result: [(row, code) for row, code, _ in result.errors]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Return a folder with the samples: error files are written beside them."""
+    return Path(shutil.copytree(DATA, tmp_path / "data"))
