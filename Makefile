@@ -2,7 +2,7 @@
 # PORT, DEMO and every setting of docs/reference/settings.md come from the environment or the command line
 # (`make run PORT=9000`): make passes both on, and what is not set keeps the default of config/settings.py.
 
-.PHONY: help run test check bench bench-full bench-indexes bench-create bench-connections bench-peers bench-tasks scale faults test-all lock
+.PHONY: help run test check bench bench-full bench-indexes bench-create bench-connections bench-peers bench-tasks bench-bulk scale faults test-all lock
 .DEFAULT_GOAL := help
 
 # Checks read settings but no database of yours.
@@ -63,6 +63,11 @@ bench-tasks: ## The engines of background work side by side: tasks a second, and
 	@script/bootstrap dev
 	@script/services bench
 	.venv/bin/python -m bench.tasks
+
+bench-bulk: ## Import a CSV beside a bare COPY of the same rows (ROWS=, ROUNDS=): ratio, rows/s, memory
+	@script/bootstrap dev
+	@script/services bench
+	.venv/bin/python -m bench.bulk
 
 scale: ## Seed a million people; check every list and the console: statements, plans, order while others write
 	@script/bootstrap dev

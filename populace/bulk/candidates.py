@@ -109,7 +109,7 @@ def _fill(found: Candidate, row: Row) -> None:
     if not held:
         raise Invalid("no_identifier", "No user name, e-mail, phone or external id.")
     columns = {name: getattr(user, name) for name in COLUMNS}
-    found.newcomer = Newcomer(columns, {claim.key.partition(":")[0]: claim.key for claim in held}, user.id)
+    found.newcomer = Newcomer(columns, {claim.key.partition(":")[0]: claim.key for claim in held})
 
 
 def _settled(row: Row) -> dict[str, Any]:

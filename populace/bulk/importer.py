@@ -25,6 +25,7 @@ from populace.users.actions import activate_user, deactivate_user
 from populace.users.batches import Edit, holders_of, write_people
 from populace.users.errors import Forbidden, IdentifierTaken, Invalid, LastOwner, NoIdentifier, UserNotFound
 from populace.users.identifiers import CONFUSABLE, name_normal
+from populace.users.incoming import give_ids
 from populace.users.models import User
 
 TRIES = 3
@@ -93,7 +94,9 @@ class Importer:
         """Write what the rows ask for; those with faults of their own are passed over. Raises Unready."""
         for one in candidates:
             one.begin()
-        self._all([one for one in candidates if not one.faults])
+        good = [one for one in candidates if not one.faults]
+        give_ids([one.made for one in good])
+        self._all(good)
 
     def _all(self, waiting: Sequence[Candidate], tries: int = 0) -> None:
         ahead = len(waiting)

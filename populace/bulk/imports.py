@@ -1,11 +1,13 @@
 """Ask for an import: as a job for a worker, or as one that is done here and now (the command line)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from populace.audit.actors import Actor
 from populace.bulk import here
@@ -19,6 +21,7 @@ from populace.bulk.models import Job, JobFile
 from populace.bulk.numbers import Numbers
 from populace.bulk.reads import errors_of, with_errors
 from populace.bulk.rows import NO_OPTIONS, Options
+from populace.infra.scratch import scratch
 from populace.infra.storage import storage
 
 ERRORS_KEPT = 1000  # in the result; the error file has all of them
@@ -107,17 +110,32 @@ def import_file(
     The bad rows go to a file beside it. Raises FileRefused, OptionRefused, here.Interrupted.
     """
     job = import_job(file_format, **asked)
-    if path.stat().st_size > FILE_MAX:
-        raise FileRefused(TOO_LARGE)
-    job.options["path"] = str(path.absolute())
-    with_file(
-        job,
-        path,
-        filename=path.name,
-        content_type="application/octet-stream",
-        ask=lambda file: here.run_here(job, by=by, files=[file], report=report),
-    )
+    job.options["path"] = str(path.resolve())
+    with _as_file(path) as file:
+        if file.stat().st_size > FILE_MAX:
+            raise FileRefused(TOO_LARGE)
+        with_file(
+            job,
+            file,
+            filename=path.resolve().name,
+            content_type="application/octet-stream",
+            ask=lambda file: here.run_here(job, by=by, files=[file], report=report),
+        )
     return result_of(Job.objects.get(pk=job.id))
+
+
+@contextmanager
+def _as_file(path: Path) -> Iterator[Path]:
+    """Give the file, of a folder a zip archive of what its formats read: a job has one file."""
+    if not path.is_dir():
+        yield path
+        return
+    with scratch() as folder:
+        packed = folder / "folder.zip"
+        with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+            for file in sorted(path.glob("*.json")):
+                archive.write(file, file.name)
+        yield packed
 
 
 def resume_import(job_id: UUID, *, report: Report = lambda job: None) -> ImportResult:

@@ -2,7 +2,7 @@
 its size; each person in it has the event that create_user or update_user would write.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -26,7 +26,7 @@ from populace.users.rows import PROFILE_COLUMNS, apply
 
 HOLDERS = """
 SELECT "users_identifier"."key", "users_identifier"."user_id" FROM "users_identifier"
-WHERE "users_identifier"."key" = ANY(%s)
+WHERE "users_identifier"."key" = ANY(%s::text[])
 """.strip()
 
 
@@ -46,13 +46,18 @@ def holders_of(keys: Collection[str]) -> dict[str, UUID]:
     """Return who holds each of these keys of Identifier; those that are free are left out. One statement."""
     if not keys:
         return {}
-    found = Identifier.objects.filter(key__in=keys).values_list("key", "user_id")
-    connection = connections[found.db]
+    connection = connections[router.db_for_read(Identifier)]
     if connection.vendor != "postgresql":
-        return dict(found)
+        return dict(Identifier.objects.filter(key__in=keys).values_list("key", "user_id"))
     with connection.cursor() as cursor:  # one parameter, however many keys
-        cursor.execute(HOLDERS, [list(keys)])
+        cursor.execute(HOLDERS, [_array(keys)])
         return dict(cursor.fetchall())
+
+
+def _array(texts: Iterable[str]) -> str:
+    """Return an array as PostgreSQL writes it: the driver takes ten times as long for a list."""
+    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
+    return '{"' + '","'.join(quoted) + '"}'
 
 
 def write_people(

@@ -6,15 +6,15 @@ is told here in some microseconds instead of a millisecond; for all others `plai
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.utils.timezone import now
 
-from populace.infra.db.ids import new_id
+from populace.infra.db.ids import new_ids
 from populace.users.attributes import SIZE_MAX
 from populace.users.errors import Invalid
 from populace.users.identifiers import (
@@ -44,6 +44,8 @@ COLUMNS = (
 )
 """The columns in which people differ who are made at one time."""
 
+NOBODY = UUID(int=0)
+
 
 @dataclass(slots=True)
 class Newcomer:
@@ -51,12 +53,20 @@ class Newcomer:
 
     columns: dict[str, Any]
     keys: dict[str, str]
-    id: UUID = field(default_factory=new_id)
+    id: UUID = NOBODY
+    """Given by `give_ids`."""
 
     def user(self) -> User:
         """Return the unsaved row."""
         at = now()
         return User(id=self.id, date_joined=at, updated_at=at, **self.columns)
+
+
+def give_ids(newcomers: Sequence[Newcomer]) -> None:
+    """Give an id to each who has none."""
+    without = [one for one in newcomers if one.id is NOBODY]
+    for one, made in zip(without, new_ids(len(without)), strict=True):
+        one.id = UUID(made)
 
 
 class Plain(NamedTuple):

@@ -18,8 +18,13 @@ TOO_LARGE = f"larger than {FILE_MAX >> 30} GiB"
 BOMB = f"becomes more than {RATIO_MAX} times as large when unpacked, which no list of people does"
 
 
+LOOKS = 32
+
+
 class Source(AbstractContextManager["Source", None]):
     """A file open for reading, or one of several that are read one after another; `behind` tells how far it is read."""
+
+    _looks, _behind = 0, 0.0
 
     def __init__(self, path: Path) -> None:
         self.called = ""  # which of several it is, in words
@@ -41,8 +46,11 @@ class Source(AbstractContextManager["Source", None]):
 
     @property
     def behind(self) -> float:
-        """The share of all bytes that has been read, 0 to 1."""
-        return min((self._before + self._raw.tell()) / self._total, 1)
+        """The share of all bytes that has been read, 0 to 1, true to LOOKS calls: each look is a system call."""
+        if self._looks % LOOKS == 0:
+            self._behind = min((self._before + self._raw.tell()) / self._total, 1)
+        self._looks += 1
+        return self._behind
 
     def __exit__(self, *_: object) -> None:
         self.file.close()

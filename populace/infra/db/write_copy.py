@@ -15,7 +15,7 @@ from django.db.models import Model
 from populace.infra.db.write_postgresql import name_of, names_of
 from populace.infra.db.write_terms import columns, plain
 
-LINES = 500  # of one message to the server: some 300 KB
+LINES = 2000  # of one message to the server: a megabyte at most
 
 
 def copy_rows(
