@@ -47,7 +47,7 @@ def once(view: Any, handler: Callable[..., HttpResponseBase], request: Request, 
 
     Raises Problem `malformed`, `idempotency_mismatch`, `idempotency_in_flight`, and what the handler raises.
     """
-    call = call_of(request, place)
+    call = call_of(view, request, place)
     if request._request.method == "DELETE" and call.subject_id == call.user_id:
         return handler(request, **place)  # who erases themselves will not ask again, and leaves no row behind
     try:
@@ -94,7 +94,7 @@ def _repeated(view: Any, request: Request, call: Call) -> HttpResponse | None:
     return response
 
 
-def call_of(request: Request, place: dict[str, str]) -> Call:
+def call_of(view: Any, request: Request, place: dict[str, str]) -> Call:
     """Return the call; raises Problem `malformed` for a key that is none, and what reading the body raises."""
     ours, user_id = request._request, request.user.user_id.decode()  # type: ignore[union-attr]
     key = ours.META["HTTP_IDEMPOTENCY_KEY"]
@@ -105,11 +105,11 @@ def call_of(request: Request, place: dict[str, str]) -> Call:
     except (KeyError, ValueError):
         subject_id = NOTHING
     path = ours.path.rstrip("/").encode()
-    fingerprint = _digest((ours.method or "").encode(), path, _kept_body(ours))
+    fingerprint = _digest((ours.method or "").encode(), path, view.sent(request))
     return Call(UUID(user_id), _digest(key.encode()), fingerprint, subject_id)
 
 
-def _kept_body(request: HttpRequest) -> bytes:
+def kept_body(request: HttpRequest) -> bytes:
     """Return the body, and leave it to be read again."""
     body = body_of(request)
     if "HTTP_TRANSFER_ENCODING" in request.META:

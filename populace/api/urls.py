@@ -25,6 +25,7 @@ urlpatterns = [
     re_path(r"^api/v1/tokens/?$", credentials.Tokens.as_view(), name="tokens"),
     re_path(r"^api/v1/tokens/(?P<id>[^/]+)/rotate/?$", credentials.TokenRotation.as_view(), name="rotation"),
     re_path(r"^api/v1/events/?$", audit.Events.as_view(), name="events"),
+    re_path(r"^api/v1/imports/?$", bulk.Imports.as_view(), name="imports"),
     re_path(r"^api/v1/jobs/(?P<id>[^/]+)/?$", bulk.JobView.as_view(), name="job"),
     re_path(r"^api/v1/jobs/?$", bulk.Jobs.as_view(), name="jobs"),
     re_path(r"^api/v1/jobs/(?P<id>[^/]+)/cancel/?$", bulk.JobCancel.as_view(), name="job-cancel"),

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from populace.api.authentication import DOCUMENT, QUOTA, TOKEN, actor_of
-from populace.api.idempotency import REPLAYED, once
+from populace.api.idempotency import REPLAYED, kept_body, once
 from populace.api.problems import Fault, Problem
 from populace.api.receipts import Kept
 from populace.infra.db.compiled import Compiled
@@ -120,6 +120,10 @@ class LeanView(APIView):
     def token_row(self, digest: str) -> tuple[Any, ...] | None:
         """Return the columns of a Principal, None unless the token is valid; for TokenAuthentication."""
         return TOKEN.row(digest=digest)
+
+    def sent(self, request: Request) -> bytes:
+        """Return what tells one call with an Idempotency-Key from another: the body, or a digest of it."""
+        return kept_body(request._request)
 
     def repeat(self, request: Request, kept: Kept) -> HttpResponse:
         """Answer a call that was made before, of what there is now. Raises Problem `not_found` where that is gone."""

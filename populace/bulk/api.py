@@ -3,11 +3,15 @@
 import hmac
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from populace.api.authentication import actor_of, require
@@ -16,6 +20,7 @@ from populace.api.lists import ListView
 from populace.api.paging import Asked, Key, parameters_of
 from populace.api.problems import Fault, Problem
 from populace.api.receipts import Kept
+from populace.api.uploads import Upload, received
 from populace.api.views import JSON, LeanView, refuse_body, uuid_or_404
 from populace.bulk import exports, undo
 from populace.bulk.actions import cancel_job, create_job, fetched
@@ -23,18 +28,24 @@ from populace.bulk.bulk_actions import ask
 from populace.bulk.chosen import PERMISSIONS, chosen_of
 from populace.bulk.documents import BASE, JOB_FIELDS, document_of, filename_of
 from populace.bulk.error_rows import csv_of
-from populace.bulk.kinds import KINDS
+from populace.bulk.errors import OptionRefused
+from populace.bulk.formats import FORMATS
+from populace.bulk.formats.source import FILE_MAX
+from populace.bulk.imports import ON_CONFLICT, ROWS, import_job, request_import
+from populace.bulk.kinds import KINDS, MEDIA, BadRows
 from populace.bulk.models import Job, JobFile
+from populace.bulk.options import parsed
 from populace.bulk.preview import preview_of
-from populace.bulk.reads import blocks_of, job_of, jobs_of, results_of, with_errors
+from populace.bulk.reads import FIRST_ID, LAST_ID, blocks_of, job_of, jobs_of, results_of, with_errors
 from populace.infra.db.compiled import Row
+from populace.infra.scratch import scratch
 
+FLAGS = ("true", "false")
 READ, WRITE = "jobs:read", "jobs:write"
 CHOOSE = "users:read"
 """Of a bulk action; what else it takes, the action says."""
 
 BULK_FIELDS = ("action", "filter", "ids", "group", "values", "partial", "preview", "confirm")
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
 
 LINK_S = 15 * 60
 """Seconds that the link to a result is good for; a new one comes with every look at the job."""
@@ -85,6 +96,73 @@ class JobCancel(LeanView):
         return shown_job(job_of(kept.subject_id, by=actor_of(request)))
 
 
+IMPORT_FIELDS = {
+    "format": tuple(FORMATS),
+    "dry_run": FLAGS,
+    "on_conflict": ON_CONFLICT,
+    "rows": ROWS,
+    "welcome": FLAGS,
+    "options": (),
+}
+"""The fields of the form beside its file, and what each may say."""
+
+
+class Imports(LeanView):
+    """People from a file."""
+
+    scopes = {"POST": WRITE}
+    success = {"POST": 202}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer; what was spooled is gone then."""
+        with ExitStack() as self.spool:
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse who may not before a byte is read."""
+        super().initial(request, *args, **kwargs)
+        require(request, KINDS["import"].permission)
+
+    @cached_property
+    def upload(self) -> Upload:
+        """The form, its file on the disk."""
+        folder = self.spool.enter_context(scratch())
+        return received(self.request._request, folder, names=IMPORT_FIELDS, most=FILE_MAX)
+
+    def sent(self, request: Request) -> bytes:
+        """Return a digest of file and fields."""
+        return self.upload.digest
+
+    def post(self, request: Request) -> HttpResponse:
+        """Ask for the job that imports it."""
+        path, filename, content_type, fields, _ = self.upload
+        job = import_job(**_asked(fields))
+        by = actor_of(request)
+        return shown_job(request_import(job, path, by=by, filename=filename, content_type=content_type), status=202)
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the first call's job, as it is now."""
+        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
+
+
+def _asked(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a form asks for, as import_job takes it. Raises Problem."""
+    faults = [
+        Fault(f"/{name}", "invalid_choice", f"One of {', '.join(allowed)}.")
+        for name, allowed in IMPORT_FIELDS.items()
+        if allowed and name in fields and fields[name] not in allowed
+    ]
+    if faults:
+        raise Problem("invalid", errors=faults)
+    asked: dict[str, Any] = {"file_format": fields.get("format")}
+    asked |= {name: fields[name] for name in ("on_conflict", "rows") if name in fields}
+    asked |= {name: fields[name] == "true" for name in ("dry_run", "welcome") if name in fields}
+    try:
+        return asked | ({"options": parsed(fields["options"])} if "options" in fields else {})
+    except OptionRefused as refused:
+        raise Problem("invalid", errors=[Fault("/options", "invalid", f"Not as expected: {refused}.")]) from None
+
+
 class JobErrors(LeanView):
     """The rows of which nothing came."""
 
@@ -92,11 +170,12 @@ class JobErrors(LeanView):
 
     def get(self, request: Request, id: str) -> StreamingHttpResponse:
         """Return them as CSV, or in the shape of the file that they came in."""
-        job, file = _own(request, id), None
+        job = _own(request, id)
         if not with_errors([job]):
             raise Problem("not_found")
-        lines = KINDS[job.kind].errors
-        return download(lines(job) if lines else csv_of(job), "text/csv; charset=utf-8", filename_of(job, file))
+        made = KINDS[job.kind].errors
+        suffix, blocks = made(job) if made else BadRows("csv", csv_of(job))
+        return download(blocks, MEDIA[suffix], f"{job.kind}-{job.id}.errors.{suffix}")
 
 
 class JobResult(LeanView):

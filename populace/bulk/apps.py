@@ -6,6 +6,7 @@ class BulkConfig(AppConfig):
 
     def ready(self) -> None:
         """Have jobs run once they are asked for, told dead when their task is, and forgotten when they are over."""
+        import populace.bulk.import_job  # noqa: F401 (adds its kind)
         from populace.audit.consequences import on
         from populace.bulk import bulk_actions, exports, undo  # noqa: F401  (each adds its kind)
         from populace.bulk.expiry import delete_expired, delete_leftovers

@@ -1,9 +1,11 @@
 """A row of a file, checked as far as it can be without the directory."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX as NO_PASSWORD
 
 from populace.audit.actors import Actor
 from populace.bulk.passwords import check_password
@@ -13,6 +15,7 @@ from populace.users.attributes import check, merged
 from populace.users.documents import new_values
 from populace.users.errors import Invalid
 from populace.users.identifiers import claims, email_normal
+from populace.users.incoming import COLUMNS, Newcomer, plain
 from populace.users.models import User
 from populace.users.rows import draft
 
@@ -33,14 +36,25 @@ class Candidate:
 
     row: Row
     values: dict[str, Any] = field(default_factory=dict)  # as documents.NEW returned them
-    user: User = field(default_factory=User)  # the person that a new one would be
-    keys: dict[str, str] = field(default_factory=dict)  # of Identifier, by kind
+    newcomer: Newcomer | None = None  # the person that a new one would be; None where the row has faults
     faults: list[Invalid] = field(default_factory=list)
+    own: int = 0  # of the faults, how many lie in the row itself, whatever the directory holds
     came: Came = Came.FAILED
+
+    @property
+    def keys(self) -> Mapping[str, str]:
+        """The keys of Identifier that the row names, by kind."""
+        return self.newcomer.keys if self.newcomer else {}
+
+    @property
+    def made(self) -> Newcomer:
+        """The person that a new one would be, of a row without faults of its own."""
+        assert self.newcomer is not None
+        return self.newcomer
 
     def check_schema(self) -> bool:
         """Tell whether the attributes may be somebody new's; else the row is refused."""
-        faults = _attempt(check, self.user.attributes)
+        faults = _attempt(check, self.made.columns["attributes"])
         if faults:
             self.refuse(*faults)
         return not faults
@@ -48,6 +62,11 @@ class Candidate:
     def refuse(self, *faults: Invalid) -> None:
         """Say that nothing comes of the row, and why."""
         self.faults += faults
+        self.came = Came.FAILED
+
+    def begin(self) -> None:
+        """Forget what came of it so far: the row is decided anew."""
+        del self.faults[self.own :]
         self.came = Came.FAILED
 
     @property
@@ -60,27 +79,46 @@ class Candidate:
 def candidate(row: Row, *, by: Actor) -> Candidate:
     """Return the row with all its faults, or with the person it would be."""
     found = Candidate(row)
+    if not row.faults and not (row.password or row.groups) and _fill_plain(found, row):
+        return found
     found.refuse(*row.faults)
     if row.values or not row.faults:
         found.refuse(*_faults_apart(row, by), *_attempt(_fill, found, row))
+    found.own = len(found.faults)
     return found
+
+
+def _fill_plain(found: Candidate, row: Row) -> bool:
+    """Take the short way, where there is one."""
+    values = row.values
+    if (name := values.get("username")) and name == values.get("email"):
+        values = {name: value for name, value in values.items() if name != "username"}
+    if (short := plain(values)) is None:
+        return False
+    found.values, found.newcomer = short.values, Newcomer(short.columns | _settled(row), short.keys)
+    return True
 
 
 def _fill(found: Candidate, row: Row) -> None:
     found.values = new_values(_without_twin(row.values))
     given = {name: value for name, value in found.values.items() if name != "kind"}
-    user = draft(
-        # As a later import would merge them: what is null is not there.
-        given | {"attributes": merged({}, given.get("attributes"))},
-        kind=found.values.get("kind", User.PERSON),
-        password=row.password_hash or "!",
-        is_active=row.is_active is not False,
-        email_verified=row.email_verified is True,
-    )
+    settled = {"kind": found.values.get("kind", User.PERSON)} | _settled(row)
+    # As a later import would merge them: what is null is not there.
+    user = draft(given | {"attributes": merged({}, given.get("attributes"))}, **settled)
     held = claims(user)
     if not held:
         raise Invalid("no_identifier", "No user name, e-mail, phone or external id.")
-    found.user, found.keys = user, {claim.key.partition(":")[0]: claim.key for claim in held}
+    columns = {name: getattr(user, name) for name in COLUMNS}
+    found.newcomer = Newcomer(columns, {claim.key.partition(":")[0]: claim.key for claim in held}, user.id)
+
+
+def _settled(row: Row) -> dict[str, Any]:
+    """Return the columns that no document has."""
+    return {
+        "password": row.password_hash or NO_PASSWORD,
+        "is_active": row.is_active is not False,
+        "email_verified": row.email_verified is True,
+    }
 
 
 def _faults_apart(row: Row, by: Actor) -> Iterator[Invalid]:

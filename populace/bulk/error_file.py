@@ -1,18 +1,23 @@
-"""The bad rows of an import as they were sent, in a file beside it that can be mended and imported in its turn."""
+"""The bad rows of an import as they were sent, in a file that can be mended and imported in its turn."""
 
 import contextlib
 import csv
 import io
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from populace.bulk.formats.fields import TOLD
 from populace.bulk.formats.recognition import Recognised
-from populace.bulk.rows import Row
+from populace.bulk.kinds import MEDIA, BadRows
+from populace.bulk.models import Job
+from populace.bulk.reads import errors_of
+
+ROWS = 500  # rows of one block
 
 type Told = tuple[int, str, str]
 """Number of the row, code and reason."""
@@ -35,7 +40,7 @@ LISTS = {"keycloak": "users", "firebase": "users", "cognito": "Users"}
 
 def layout_of(how: Recognised) -> Layout:
     """Return the layout in which the format's own reader takes the rows back."""
-    if how.delimiter:
+    if how.delimiter or how.format == "xlsx":
         return _csv(how)
     if name := LISTS.get(how.format):
         return Layout("json", _object, head=f'{{"{name}": [\n', between=",\n", foot="\n]}\n")
@@ -51,7 +56,7 @@ def _csv(how: Recognised) -> Layout:
         text = io.StringIO()
         cells = [*sent, "", *told] if how.format == "firebase" else [*told, *(sent or ())]  # its columns are counted
         escape = "\\" if how.format == "cognito" else None
-        csv.writer(text, delimiter=how.delimiter, lineterminator="", escapechar=escape).writerow(cells)
+        csv.writer(text, delimiter=how.delimiter or ",", lineterminator="", escapechar=escape).writerow(cells)
         return text.getvalue()
 
     # Whoever has a file in another encoding opens it with a program that knows UTF-8 by its mark alone.
@@ -65,46 +70,43 @@ def _object(told: Told, sent: Any) -> str:
     return json.dumps((sent if isinstance(sent, dict) else {"sent": sent}) | told_of)
 
 
-class ErrorFile(contextlib.AbstractContextManager["ErrorFile", None]):
-    """`NAME.errors.SUFFIX`: made with the first bad row, readable by the owner alone; an earlier one is removed.
+def bad_rows(job: Job) -> BadRows:
+    """Return the file of an import's bad rows, read from the database as it is sent."""
+    layout = layout_of(Recognised(**job.position["how"]))
+    return BadRows(layout.suffix, _blocks(job, layout))
 
-    In a folder that cannot be written to, `written` stays None and the result alone tells the rows.
-    """
 
-    def __init__(self, path: Path, how: Recognised) -> None:
-        self._source, self._how = path if path.name else path.resolve(), how  # "." has no name
-        self._layout: Layout | None = None
-        self._file: IO[str] | None = None
-        self.written: Path | None = None
-        for suffix in ("csv", "json", "jsonl"):
-            with contextlib.suppress(OSError):
-                self._path(suffix).unlink(missing_ok=True)
-
-    def _path(self, suffix: str) -> Path:
-        return self._source.with_name(f"{self._source.name}.errors.{suffix}")
-
-    def write(self, row: Row, code: str, reason: str) -> None:
-        """Add a bad row."""
-        if self._layout is None:
-            self._layout = layout_of(self._how)
-            self._open(self._layout)
-        elif self._file:
-            self._file.write(self._layout.between)
-        if self._file:
-            self._file.write(self._layout.line((row.number, code, reason), row.sent))
-
-    def _open(self, layout: Layout) -> None:
-        path = self._path(layout.suffix)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError:
-            return
+def _blocks(job: Job, layout: Layout) -> Iterator[bytes]:
+    before = layout.head
+    for errors in batched(errors_of(job.id), ROWS, strict=False):
+        lines = [
+            layout.line((error.row, error.code, error.reason), json.loads(error.sent or "null")) for error in errors
+        ]
         # As it was read: bytes that are not UTF-8 are written as they were.
-        self._file = open(descriptor, "w", newline="", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 (closed by __exit__)
-        self._file.write(layout.head)
-        self.written = path
+        yield (before + layout.between.join(lines)).encode("utf-8", "surrogateescape")
+        before = layout.between
+    yield layout.foot.encode()
 
-    def __exit__(self, *_: object) -> None:
-        if self._file and self._layout:
-            self._file.write(self._layout.foot)
-            self._file.close()
+
+def write_beside(source: Path, found: BadRows | None) -> Path | None:
+    """Write `NAME.errors.SUFFIX` beside a file, readable by the owner alone, and remove an earlier one.
+
+    Returns its path; None where there are no bad rows, or the folder cannot be written to.
+    """
+    for suffix in MEDIA:
+        with contextlib.suppress(OSError):
+            _beside(source, suffix).unlink(missing_ok=True)
+    if found is None:
+        return None
+    path = _beside(source, found.suffix)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        return None
+    with open(descriptor, "wb") as file:
+        file.writelines(found.blocks)
+    return path
+
+
+def _beside(source: Path, suffix: str) -> Path:
+    return source.with_name(f"{source.name}.errors.{suffix}")

@@ -1,135 +1,161 @@
-"""Import a file of people, batch by batch; a bad row is told and the rest goes in."""
+"""Ask for an import: as a job for a worker, or as one that is done here and now (the command line)."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
-
-from django.db import connections, router
+from uuid import UUID
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from populace.audit.actors import Actor
-from populace.bulk.candidates import Came, Candidate, candidate
-from populace.bulk.error_file import ErrorFile
-from populace.bulk.errors import OptionRefused
+from populace.bulk import here
+from populace.bulk.actions import create_job
+from populace.bulk.error_file import bad_rows, write_beside
+from populace.bulk.errors import FileRefused, OptionRefused
 from populace.bulk.formats import FORMATS
-from populace.bulk.formats.recognition import Recognised, recognised
-from populace.bulk.importer import Importer
-from populace.bulk.rows import NO_OPTIONS, Options, Row
-from populace.credentials.tasks import enqueue_wrapping
-from populace.users.models import User
+from populace.bulk.formats.recognition import Recognised
+from populace.bulk.formats.source import FILE_MAX, TOO_LARGE
+from populace.bulk.models import Job, JobFile
+from populace.bulk.numbers import Numbers
+from populace.bulk.reads import errors_of, with_errors
+from populace.bulk.rows import NO_OPTIONS, Options
+from populace.infra.scratch import scratch
+from populace.infra.storage import storage
 
 ERRORS_KEPT = 1000  # in the result; the error file has all of them
-SKIPPED_KEPT = 10  # rows of each kind
 ON_CONFLICT = ("skip", "update", "fail")
+ROWS = ("good", "all")
 
-BATCH = {"sqlite": 200}  # rows of one commit: nobody else can write meanwhile
-BATCH_ELSEWHERE = 500
-PASSWORDS = 50  # in plain text in one batch: each takes some 30 ms to hash
+type Report = Callable[[Job], None]
 
 
 @dataclass(slots=True, kw_only=True)
-class ImportResult:
-    """What came of a file: rows done (created, updated), skipped (there already, as it is or passed over), failed."""
+class ImportResult(Numbers):
+    """What came of an import that was done here."""
 
-    done: int = 0
-    skipped: int = 0
-    failed: int = 0
+    job: Job
+    recognised: Recognised
     errors: list[tuple[int, str, str]] = field(default_factory=list)  # (row, code, reason), the first ERRORS_KEPT
-    skipped_rows: list[int] = field(default_factory=list)  # passed over, the first SKIPPED_KEPT
-    left_out: dict[str, list[int]] = field(default_factory=dict)  # rows with what stays behind, the first SKIPPED_KEPT
-    counts: Counter[str] = field(default_factory=Counter)  # what else is worth knowing, by name
     errors_file: Path | None = None
-    recognised: Recognised | None = None
 
     def summary(self) -> dict[str, Any]:
-        """Return the numbers by name, the first rows that were passed over, the error file, and what the file was."""
-        numbers: dict[str, Any] = {"done": self.done, "skipped": self.skipped, "failed": self.failed}
-        numbers |= sorted(self.counts.items())
-        if self.skipped_rows:
-            numbers["skipped_rows"] = self.skipped_rows
-        if self.left_out:
-            numbers["left_out_rows"] = dict(sorted(self.left_out.items()))
-        if self.errors_file:
-            numbers["errors_file"] = str(self.errors_file)
-        return numbers | ({"recognised": self.recognised.shown()} if self.recognised else {})
-
-    def count(self, one: Candidate, errors: ErrorFile) -> None:
-        """Add what came of a row."""
-        match one.came:
-            case Came.FAILED:
-                code, reason = one.told
-                self.failed += 1
-                if len(self.errors) < ERRORS_KEPT:
-                    self.errors.append((one.row.number, code, reason))
-                errors.write(one.row, code, reason)
-            case Came.SKIPPED:
-                self.skipped += 1
-                if len(self.skipped_rows) < SKIPPED_KEPT:
-                    self.skipped_rows.append(one.row.number)
-            case Came.UNCHANGED:
-                self.skipped += 1
-                self.counts["unchanged"] += 1
-            case Came.CREATED | Came.UPDATED:
-                self.done += 1
-                self._count_left_out(one.row)
-                if one.came is Came.UPDATED:
-                    self.counts["updated"] += 1
-                elif one.user.kind == User.SERVICE:
-                    self.counts["service_accounts"] += 1
-
-    def _count_left_out(self, row: Row) -> None:
-        for name in row.left_out:
-            self.counts[name] += 1
-            rows = self.left_out.setdefault(name, [])
-            if len(rows) < SKIPPED_KEPT:
-                rows.append(row.number)
+        """Return the numbers by name, the error file, and what the file was."""
+        told = Numbers.summary(self) | ({"errors_file": str(self.errors_file)} if self.errors_file else {})
+        return told | {"recognised": self.recognised.shown()}
 
 
-def import_file(
-    path: Path,
+def import_job(
     file_format: str | None = None,
     *,
-    by: Actor,
     on_conflict: str = "skip",
     dry_run: bool = False,
+    rows: str = "good",
+    welcome: bool = False,
     options: Options = NO_OPTIONS,
-    report: Callable[[float], None] = lambda behind: None,
-) -> ImportResult:
-    """Create and change the people of a file, quietly, a commit for each batch; done again, it changes nothing.
+) -> Job:
+    """Return a new job that creates and changes the people of a file; run twice on it, the second changes nothing.
 
     `file_format` is recognised when left out. A row whose external id somebody holds changes that person. Where
     somebody holds another identifier of the row, `skip` passes it over, `update` changes that person, and `fail` makes
     it a bad row; identifiers of two different people always do. `dry_run` finds the same bad rows and writes nothing.
-    `options` say what the file does not (rows.Options). `report` gets the share of the file that is behind, 0 to 1.
-    Raises FileRefused, OptionRefused.
+    `rows`: the good ones go in, or `all` of them in one transaction, if none is bad. People go in quietly; `welcome`
+    lets follow what follows of people who are made. `options` say what the file does not (rows.Options).
+    Raises OptionRefused.
     """
-    if on_conflict not in ON_CONFLICT:
-        raise OptionRefused(f"unknown way to deal with conflicts; there are {', '.join(ON_CONFLICT)}")
-    how = recognised(path, file_format, options)
-    result, importer = ImportResult(recognised=how), Importer(by=by, on_conflict=on_conflict, dry_run=dry_run)
-    with ErrorFile(path, how) as errors:
-        for batch in _batches(FORMATS[how.format].rows(path, how.options)):
-            candidates = [candidate(row, by=by) for row in batch]
-            importer.take(candidates)
-            for one in candidates:
-                result.count(one, errors)
-            report(batch[-1].behind)
-    if not dry_run:
-        enqueue_wrapping()
-    result.errors_file = errors.written
-    return result
+    for what, value, allowed in (("on_conflict", on_conflict, ON_CONFLICT), ("rows", rows, ROWS)):
+        if value not in allowed:
+            raise OptionRefused(f"unknown {what}; there are {', '.join(allowed)}")
+    if file_format is not None and file_format not in FORMATS:
+        raise OptionRefused(f"unknown format; there are {', '.join(FORMATS)}")
+    asked: dict[str, Any] = {"format": file_format, "on_conflict": on_conflict, "dry_run": dry_run, "rows": rows}
+    return Job(kind="import", options=asked | {"welcome": welcome, "options": dict(options)})
 
 
-def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    most = BATCH.get(connections[router.db_for_write(User)].vendor, BATCH_ELSEWHERE)
-    batch: list[Row] = []
-    passwords = 0
-    for row in rows:
-        batch.append(row)
-        passwords += bool(row.password)
-        if len(batch) == most or passwords == PASSWORDS:
-            yield batch
-            batch, passwords = [], 0
-    if batch:
-        yield batch
+def with_file(job: Job, path: Path, *, filename: str, content_type: str, ask: Callable[[JobFile], Job]) -> Job:
+    """Keep the file that a job imports, and `ask` for the job; where that fails the file is gone again."""
+    file = JobFile(
+        job_id=job.id,
+        name=JobFile.SOURCE,
+        filename=filename[:200],
+        content_type=content_type[:100],
+        size=path.stat().st_size,
+    )
+    storage().put(file.key, path)
+    try:
+        return ask(file)
+    except BaseException:
+        if not Job.objects.filter(pk=job.id).exists():
+            storage().remove(file.key)
+        raise
+
+
+def request_import(job: Job, path: Path, *, by: Actor, filename: str, content_type: str) -> Job:
+    """Have a worker do it. Raises what create_job does."""
+    return with_file(
+        job,
+        path,
+        filename=filename,
+        content_type=content_type,
+        ask=lambda file: create_job(job, by=by, files=[file]),
+    )
+
+
+def import_file(
+    path: Path, file_format: str | None = None, *, by: Actor, report: Report = lambda job: None, **asked: Any
+) -> ImportResult:
+    """Do an import in this process and return what came of it; `asked` as import_job has it.
+
+    The bad rows go to a file beside it. Raises FileRefused, OptionRefused, here.Interrupted.
+    """
+    job = import_job(file_format, **asked)
+    job.options["path"] = str(path.resolve())
+    with _as_file(path) as file:
+        if file.stat().st_size > FILE_MAX:
+            raise FileRefused(TOO_LARGE)
+        with_file(
+            job,
+            file,
+            filename=path.resolve().name,
+            content_type="application/octet-stream",
+            ask=lambda file: here.run_here(job, by=by, files=[file], report=report),
+        )
+    return result_of(Job.objects.get(pk=job.id))
+
+
+@contextmanager
+def _as_file(path: Path) -> Iterator[Path]:
+    """Give the file, of a folder a zip archive of what its formats read: a job has one file."""
+    if not path.is_dir():
+        yield path
+        return
+    with scratch() as folder:
+        packed = folder / "folder.zip"
+        with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+            for file in sorted(path.glob("*.json")):
+                archive.write(file, file.name)
+        yield packed
+
+
+def resume_import(job_id: UUID, *, report: Report = lambda job: None) -> ImportResult:
+    """Go on with an import that was interrupted. Raises JobNotFound and what import_file does."""
+    return result_of(here.resume_here(job_id, report=report))
+
+
+def result_of(job: Job) -> ImportResult:
+    """Return what came of an import of this machine's command line that is over. Raises FileRefused, OptionRefused."""
+    told: Mapping[str, Any] = job.position
+    if job.code == "file_refused":
+        raise FileRefused(job.detail.removeprefix("The file ").removesuffix("."))
+    if job.code == "options_refused":
+        raise OptionRefused(job.detail)
+    errors = islice(errors_of(job.id), ERRORS_KEPT)
+    beside = Path(job.options["path"])
+    return ImportResult(
+        **told.get("numbers", {}),
+        job=job,
+        recognised=Recognised(**told["how"]),
+        errors=[(error.row, error.code, error.reason) for error in errors],
+        errors_file=write_beside(beside, bad_rows(job) if with_errors([job]) else None),
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from populace.bulk.models import Job
 
@@ -20,6 +20,17 @@ class JobRefused(Exception):
         self.code, self.detail = code, detail
 
 
+class BadRows(NamedTuple):
+    """The file of a job's bad rows: its suffix, and its bytes, made while it is sent."""
+
+    suffix: str  # of MEDIA
+    blocks: "Iterator[bytes]"
+
+
+MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json", "jsonl": "application/jsonl"}
+"""Media type of each suffix."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of job."""
@@ -28,7 +39,7 @@ class Kind:
     """Does it, chunk by chunk, from `running.position` on; returns the result, JSON. Raises JobRefused."""
     permission: str
     """What whoever asks must hold: at first, at every chunk, and to fetch a file of it."""
-    errors: "Callable[[Job], Iterator[bytes]] | None" = None
+    errors: "Callable[[Job], BadRows] | None" = None
     """Return the file of the bad rows; None: rows as they are in JobError, in CSV."""
 
 

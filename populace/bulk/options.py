@@ -19,7 +19,11 @@ def read_options(path: Path) -> Options:
     Raises OptionRefused.
     """
     with path.open(encoding="utf-8", errors="replace") as file:
-        text = file.read(LONGEST + 1)
+        return parsed(file.read(LONGEST + 1))
+
+
+def parsed(text: str) -> Options:
+    """Do what read_options does with the text itself."""
     if len(text) > LONGEST:
         raise OptionRefused("the options are too long")
     try:

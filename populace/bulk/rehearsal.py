@@ -2,24 +2,58 @@
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from uuid import UUID
 
 from populace.bulk.candidates import Candidate
 from populace.users.batches import Edit
 
-TABLE = """
-CREATE TABLE claimed (key TEXT PRIMARY KEY, kind TEXT, person TEXT, is_new INTEGER) WITHOUT ROWID;
-CREATE INDEX of_person ON claimed (person, kind)
+TABLES = """
+PRAGMA synchronous = OFF;
+PRAGMA journal_mode = MEMORY;
+CREATE TABLE IF NOT EXISTS claimed (key TEXT PRIMARY KEY, kind TEXT, person TEXT, is_new INTEGER) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS of_person ON claimed (person, kind);
+CREATE TABLE IF NOT EXISTS hashes (row INTEGER PRIMARY KEY, encoded TEXT);
+CREATE TABLE IF NOT EXISTS known (rows INTEGER)
 """
 CHUNK = 10_000  # values of one statement
 
 
 class Rehearsal:
-    """The identifiers that the rows so far would hold: in a file without a name, for however many there are."""
+    """The identifiers that the rows so far would hold: in a file of a job, for however many there are."""
 
-    def __init__(self) -> None:
-        self._kept = sqlite3.connect("")
-        self._kept.executescript(TABLE)
+    NAME = "rehearsal"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._kept = sqlite3.connect(path)
+        self._kept.executescript(TABLES)
+        [[rows]] = self._kept.execute("SELECT COALESCE(max(rows), 0) FROM known").fetchall()
+        self.rows: int = rows
+        """How many rows of the file it knows."""
+
+    def keep(self, rows: int) -> None:
+        """Keep what was remembered since: it knows this many rows now."""
+        self._kept.execute("INSERT INTO known VALUES (?)", (rows,))
+        self._kept.commit()
+        self.rows = rows
+
+    def drop(self) -> None:
+        """Forget what was remembered since `keep`."""
+        self._kept.rollback()
+
+    def keep_hash(self, row: int, encoded: str) -> None:
+        """Keep the hash of a row's password."""
+        self._kept.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?)", (row, encoded))
+
+    def hash_of(self, row: int) -> str:
+        """Return what was kept; '' for nothing."""
+        found = self._kept.execute("SELECT encoded FROM hashes WHERE row = ?", (row,)).fetchone()
+        return found[0] if found else ""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._kept.close()
 
     def holders(self, stored: Mapping[str, UUID], keys: Collection[str]) -> dict[str, UUID]:
         """Return who would hold these keys by now, given who holds them in the database."""
@@ -47,7 +81,7 @@ class Rehearsal:
         for one, edit in changed:
             for kind in one.keys:
                 self._kept.execute("DELETE FROM claimed WHERE person = ? AND kind = ?", (str(edit.user_id), kind))
-        told = [(one, one.user.id, True) for one in newcomers]
+        told = [(one, one.made.id, True) for one in newcomers]
         told += [(one, edit.user_id, edit.user_id in made) for one, edit in changed]
         self._kept.executemany(
             "INSERT OR REPLACE INTO claimed VALUES (?, ?, ?, ?)",

@@ -5,7 +5,6 @@ goes on behind the last chunk. The task's fencing number is renewed in each chun
 back late commits nothing.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from populace.bulk.models import Job, JobError, JobFile
 from populace.groups.reads import permissions_of
 from populace.infra.db.retry import atomic
 from populace.infra.db.write import write
+from populace.infra.scratch import scratch
 from populace.infra.storage import storage
 from populace.infra.tasks.current import Again
 from populace.users.errors import Forbidden
@@ -106,11 +106,13 @@ class Running:
         self.job.done, self.job.total, self.job.position = done, chunk.total, chunk.position
         self.report(self.job)
 
-    def finish_file(self, path: Path, *, filename: str, content_type: str, rows: int) -> None:
-        """Keep what the job made as its result."""
+    def finish_file(
+        self, path: Path, *, filename: str, content_type: str, rows: int, name: str = JobFile.RESULT
+    ) -> None:
+        """Keep what the job made as its result, or under another `name` for itself."""
         made = JobFile(
             job_id=self.job.id,
-            name=JobFile.RESULT,
+            name=name,
             filename=filename,
             content_type=content_type,
             size=path.stat().st_size,
@@ -166,8 +168,8 @@ def work(
     """
     if (job := _begin(job_id, keep)) is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="populace-job-") as folder:
-        running = Running(job, actor_of(job), Path(folder), keep, stopping, report)
+    with scratch() as folder:
+        running = Running(job, actor_of(job), folder, keep, stopping, report)
         state, result, code, detail = Job.SUCCEEDED, None, "", ""
         try:
             result = KINDS[job.kind].run(running)

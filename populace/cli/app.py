@@ -1,14 +1,12 @@
 """The commands. Each imports what it needs when it runs: `populace --help` answers without Django."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from populace.cli import moving, people
-from populace.cli.output import CANNOT_RUN, SOME_ROWS_BAD, USAGE, Failure, note, progress, result
+from populace.cli import jobs, moving, people
+from populace.cli.output import CANNOT_RUN, USAGE, Failure, progress, result
 
 EXITS = (
     "Exit codes: 0 done, 1 cannot run (settings, database, port), 2 wrong usage, 3 some rows bad, "
@@ -24,8 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(people.users, name="user")
 app.add_typer(people.tokens, name="token")
-
-ROWS_SHOWN = 20  # bad rows on a terminal; all are in the error file
+app.add_typer(jobs.jobs, name="job")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line; no progress bar.")]
 
@@ -105,6 +102,10 @@ def import_(
         str, typer.Option(help="skip, update or fail: where somebody has an identifier of the row already")
     ] = "skip",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every row, write none.")] = False,
+    rows: Annotated[
+        str, typer.Option(help="good: the good rows go in; all: in one transaction, and none where one is bad")
+    ] = "good",
+    welcome: Annotated[bool, typer.Option("--welcome", help="Let mail go to the people who are made.")] = False,
     as_is: Annotated[
         bool, typer.Option("--as-is", help="FILE is of `export --as-is`: fill this empty database with all of it.")
     ] = False,
@@ -112,56 +113,40 @@ def import_(
 ) -> None:
     """Create people from a file, quietly (no mail follows). Bad rows go to FILE.errors.*; then the exit code is 3.
 
-    A row with an external id that is known changes that person. Stopped or repeated, it does no harm.
+    A row with an external id that is known changes that person. It is a job: Ctrl-C stops it, `populace job resume`
+    goes on. Repeated, it does no harm.
     """
     from populace.cli.directory import directory
 
     if as_is:
-        if file_format or on_conflict != "skip":
-            raise Failure(USAGE, "import --as-is: neither --format nor --on-conflict goes with it")
+        if file_format or on_conflict != "skip" or rows != "good" or welcome:
+            raise Failure(USAGE, "import --as-is: no option about rows goes with it")
         moving.import_as_is(file, dry_run=dry_run, as_json=as_json)
         return
 
     with directory():
         from populace.audit.actors import SYSTEM
-        from populace.bulk.errors import FileRefused, OptionRefused
+        from populace.bulk.errors import OptionRefused
         from populace.bulk.imports import import_file
         from populace.bulk.options import read_options
 
         try:
             said = read_options(options) if options else {}
-            with progress("import", as_json=as_json) as report:
+            with jobs.shown("import", as_json=as_json) as report:
                 done = import_file(
                     file,
                     file_format,
                     on_conflict=on_conflict,
                     dry_run=dry_run,
+                    rows=rows,
+                    welcome=welcome,
                     options=said,
                     by=SYSTEM,
                     report=report,
                 )
         except OptionRefused as refused:
             raise Failure(USAGE, str(refused)) from None
-        except FileRefused as refused:
-            raise Failure(SOME_ROWS_BAD, f"{file}: {refused}") from None
-    for row, code, reason in done.errors if as_json else done.errors[:ROWS_SHOWN]:
-        if as_json:
-            result({"row": row, "code": code, "reason": reason}, as_json=True)
-        else:
-            note(f"row {row}: {code}: {reason}")
-    summary = done.summary()
-    if not as_json:
-        note(taken_as(summary.pop("recognised")))
-    result(summary | ({"dry_run": True} if dry_run else {}), as_json=as_json)
-    if done.failed:
-        raise typer.Exit(SOME_ROWS_BAD)
-
-
-def taken_as(told: Mapping[str, Any]) -> str:
-    """Return in words what an import took its file for."""
-    by = f", by {json.dumps(told['delimiter'])}" if "delimiter" in told else ""
-    fields = ", ".join(f"{theirs} -> {ours or 'left behind'}" for theirs, ours in told["mapping"].items())
-    return f"taken as {told['format']}, {told['encoding']}{by}: {fields}"
+    jobs.tell_import(done, as_json=as_json)
 
 
 app.command("export")(moving.export)

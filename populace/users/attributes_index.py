@@ -47,8 +47,13 @@ def text_of(value: Any) -> str | None:
 
 def values_of(user: User) -> Sequence[AttributeValue]:
     """Return the rows that belong to a person; none, at no cost, where nothing is indexed. For the write door."""
+    return values_at(user.id, user.attributes)
+
+
+def values_at(user_id: UUID, held: Mapping[str, Any]) -> Sequence[AttributeValue]:
+    """Return what values_of returns, of an id and attributes."""
     names = attributes_kept.current().indexed
-    return _rows(user.id, user.attributes, names) if names else ()
+    return _rows(user_id, held, names) if names else ()
 
 
 def moved(user: User, before: Mapping[str, Any]) -> tuple[list[AttributeValue], list[AttributeValue]]:

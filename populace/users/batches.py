@@ -7,20 +7,27 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import router
+from django.db import connections, router
 from django.db.models import Model
 
 from populace.audit.actions import recorded
 from populace.audit.actors import Actor
 from populace.infra.db.retry import atomic
-from populace.users import attributes
+from populace.users import attributes, attributes_kept
 from populace.users.actions import created
-from populace.users.attributes_index import moved, values_of
+from populace.users.attributes_index import moved, values_at
+from populace.users.copying import copies, copy_people
 from populace.users.errors import Forbidden, Invalid, NoIdentifier, UserNotFound
 from populace.users.guards import may_act
 from populace.users.identifiers import claimed_in_turn, claims
+from populace.users.incoming import Newcomer
 from populace.users.models import AttributeValue, Identifier, User
 from populace.users.rows import PROFILE_COLUMNS, apply
+
+HOLDERS = """
+SELECT "users_identifier"."key", "users_identifier"."user_id" FROM "users_identifier"
+WHERE "users_identifier"."key" = ANY(%s)
+""".strip()
 
 
 @dataclass(slots=True)
@@ -37,20 +44,34 @@ class Edit:
 
 def holders_of(keys: Collection[str]) -> dict[str, UUID]:
     """Return who holds each of these keys of Identifier; those that are free are left out. One statement."""
-    return dict(Identifier.objects.filter(key__in=keys).values_list("key", "user_id")) if keys else {}
+    if not keys:
+        return {}
+    found = Identifier.objects.filter(key__in=keys).values_list("key", "user_id")
+    connection = connections[found.db]
+    if connection.vendor != "postgresql":
+        return dict(found)
+    with connection.cursor() as cursor:  # one parameter, however many keys
+        cursor.execute(HOLDERS, [list(keys)])
+        return dict(cursor.fetchall())
 
 
-def write_people(newcomers: Sequence[User], edits: Sequence[Edit], *, by: Actor, dry_run: bool = False) -> None:
-    """Write new people (of rows.new_user) and changes of others, quietly; what an edit may not do stands in it.
+def write_people(
+    newcomers: Sequence[Newcomer],
+    edits: Sequence[Edit],
+    *,
+    by: Actor,
+    quiet: bool = True,
+    dry_run: bool = False,
+) -> None:
+    """Write new people and, quietly, changes of others; what an edit may not do stands in it.
 
-    No two of them are about one person or claim one identifier. Raises IntegrityError where an identifier is taken,
-    UserNotFound where somebody to change is not there; then nothing was written. `dry_run` only tries the edits.
+    Nothing follows from who is made unless `quiet` is false. No two of them are about one person or claim one
+    identifier. Raises IntegrityError where an identifier is taken, UserNotFound where somebody to change is not there;
+    then nothing was written. `dry_run` only tries the edits.
     """
     with atomic(User):
         stored = _locked([edit.user_id for edit in edits])
-        batch = _Batch(by)
-        for user in newcomers:
-            batch.add(user)
+        batch = _Batch(by, newcomers, quiet=quiet)
         for edit in edits:
             batch.change(stored[edit.user_id], edit)
         if not dry_run:
@@ -70,22 +91,14 @@ def _locked(ids: Sequence[UUID]) -> dict[UUID, User]:
 class _Batch:
     """The rows of a batch by what is done with them."""
 
-    def __init__(self, by: Actor) -> None:
-        self._by = by
-        self._new: list[User] = []
+    def __init__(self, by: Actor, newcomers: Sequence[Newcomer], *, quiet: bool) -> None:
+        self._by, self._newcomers, self._quiet = by, newcomers, quiet
         self._changed: list[User] = []
         self._claimed: list[Identifier] = []
         self._freed: list[str] = []
         self._values: list[AttributeValue] = []
         self._values_gone: list[AttributeValue] = []
         self._recorded: list[list[Model]] = []  # event and outbox row
-
-    def add(self, user: User) -> None:
-        """Take a new person."""
-        self._new.append(user)
-        self._claimed += claims(user)
-        self._values += values_of(user)
-        self._recorded.append(created(user, by=self._by, quiet=True))
 
     def change(self, user: User, edit: Edit) -> None:
         """Take what an edit makes of a person, or say in it why not."""
@@ -129,16 +142,31 @@ class _Batch:
         if self._values_gone:
             gone = [row.pk for row in self._values_gone]
             AttributeValue._base_manager.filter(pk__in=gone)._raw_delete(using)
-        people = User._base_manager
-        people.bulk_create(self._new)
+        self._write_newcomers(using)
         # An INSERT that finds every row there: one statement on every engine, where an UPDATE of many rows by many
         # values would compare each row with each value.
         changed = [*PROFILE_COLUMNS, "version"]
-        people.bulk_create(self._changed, update_conflicts=True, unique_fields=["id"], update_fields=changed)
+        User._base_manager.bulk_create(
+            self._changed, update_conflicts=True, unique_fields=["id"], update_fields=changed
+        )
         Identifier._base_manager.bulk_create(sorted(self._claimed, key=claimed_in_turn))
         AttributeValue._base_manager.bulk_create(self._values, ignore_conflicts=True)
         for rows in zip(*self._recorded, strict=True):  # events, then their outbox rows
             type(rows[0])._base_manager.bulk_create(rows)
+
+    def _write_newcomers(self, using: str) -> None:
+        """Write who is new, or leave what follows from them to the lists; no claim goes before another's turn."""
+        names = attributes_kept.current().indexed
+        for one in self._newcomers if names else ():
+            self._values += values_at(one.id, one.columns["attributes"])
+        if self._newcomers and copies(using):
+            copy_people(connections[using], self._newcomers, self._claimed, by=self._by, quiet=self._quiet)
+            self._claimed = []
+            return
+        users = [one.user() for one in self._newcomers]
+        User._base_manager.bulk_create(users)
+        self._claimed += [claim for user in users for claim in claims(user)]
+        self._recorded += [created(user, by=self._by, quiet=self._quiet) for user in users]
 
 
 def _settled(user: User, edit: Edit) -> dict[str, Any]:

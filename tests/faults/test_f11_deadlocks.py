@@ -16,7 +16,7 @@ import httpx
 import psycopg
 import pytest
 
-from populace.bulk.imports import BATCH_ELSEWHERE
+from populace.bulk.import_job import FIRST
 from tests.support.incident import Incident
 from tests.support.installation import POPULACE
 from tests.support.processes import start, wait_until
@@ -27,9 +27,9 @@ pytestmark = pytest.mark.only_on("postgresql", "elsewhere one writes at a time (
 ROUNDS = 500 if os.environ.get("FAULT_ROUNDS") else 50
 USERS, GROUPS = "/api/v1/users", "/api/v1/groups"
 STRANGERS = 12  # beside imports: each meets a batch now and then
-NEAR = BATCH_ELSEWHERE // 2  # people among whom a stranger takes two
+NEAR = FIRST // 2  # people among whom a stranger takes two
 SHARED = 3  # groups under one another, by turns
-PEOPLE = 4 * BATCH_ELSEWHERE  # of an import
+PEOPLE = 4 * FIRST  # of an import
 DEADLOCKS = """
 CREATE SEQUENCE times;
 CREATE FUNCTION give_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -248,7 +248,7 @@ def test_f11_two_imports_of_the_same_people_in_opposite_order(server, incident: 
     url, up = server.env["DATABASE_URL"], range(PEOPLE)
     assert started(server, "before", up).wait(120) == 0
     people = [one for (one,) in rows(url, "SELECT id::text FROM users_user WHERE external_id <> '' ORDER BY id")]
-    down = [number for first in range(0, PEOPLE, BATCH_ELSEWHERE) for number in reversed(up[first:][:BATCH_ELSEWHERE])]
+    down = [number for first in range(0, PEOPLE, FIRST) for number in reversed(up[first:][:FIRST])]
     seen = deadlocks(url)
     with ExitStack() as strangers:
         for _ in range(STRANGERS):

@@ -94,7 +94,7 @@ def test_help_answers_at_once():
     [
         (["frobnicate"], "populace: No such command 'frobnicate'."),
         (["import"], "populace: Missing argument 'file'."),
-        (["import", "/no/such/file"], "populace: Invalid value for 'file': file '/no/such/file' does not exist."),
+        (["import", "/no/such/file"], "populace: Invalid value for 'file': path '/no/such/file' does not exist."),
         (["seed", "0"], "populace: Invalid value for 'count': Input should be greater than or equal to 1"),
     ],
 )

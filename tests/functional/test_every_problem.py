@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from populace.api.kinds import KINDS
+from populace.bulk.actions import OPEN_MAX
 from populace.credentials.hashing import SLOTS
 from populace.groups.actions import MEMBERS_DELETED_MAX
 from tests.support.database import BROKEN, FULL, GONE, SLOW, destroy, fill_group, no_writes, refuse_addresses
@@ -131,6 +132,14 @@ def _(site):
     read = site.get(person).headers["ETag"]
     site.patch(person, json={"first_name": "Somebody else was faster"})
     return site.patch(person, json={"last_name": "Late"}, headers={"If-Match": read})
+
+
+@provokes("quota")
+def _(site):
+    files = {"file": ("people.csv", "email\na@example.com\n", "text/csv")}
+    for _ in range(OPEN_MAX):  # no worker runs
+        assert site.post("/api/v1/imports", files=files).status_code == 202
+    return site.post("/api/v1/imports", files=files)
 
 
 @provokes("idempotency_mismatch")

@@ -8,7 +8,9 @@ from threading import Thread
 from uuid import UUID
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
@@ -43,7 +45,9 @@ def places(client, make_user, send):
     person = make_user()["id"]
     group = send("POST", GROUPS, {"name": "Staff"}, key="group").json()["id"]
     token = send("POST", TOKENS, {"name": "t", "scopes": ["users:read"]}, key="token").json()["id"]
-    return {"user": person, "group": group, "token": token, "other": make_user()["id"]}
+    form = encode_multipart(BOUNDARY, {"file": SimpleUploadedFile("people.csv", b"email\n")})
+    job = client.post("/api/v1/imports", form, content_type=MULTIPART_CONTENT).json()["id"]
+    return {"user": person, "group": group, "token": token, "other": make_user()["id"], "job": job}
 
 
 CALLS = {
@@ -62,7 +66,10 @@ CALLS = {
     ("POST", "/api/v1/tokens"): {"name": "new", "scopes": ["users:read"]},
     ("DELETE", "/api/v1/tokens/{token}"): None,
     ("POST", "/api/v1/tokens/{token}/rotate"): {"overlap": 60},
+    ("POST", "/api/v1/jobs/{job}/cancel"): None,
 }
+FORMS = {("POST", "/api/v1/imports")}
+"""Calls whose body is a form: tests/functional/imports/test_imports_api.py."""
 
 
 def filled(text, places):
@@ -73,14 +80,14 @@ def filled(text, places):
 
 def test_every_call_that_changes_something_is_here():
     """populace/api/views.py:LeanView.keyed"""
-    kinds = {"users": "user", "groups": "group", "tokens": "token"}
+    kinds = {"users": "user", "groups": "group", "tokens": "token", "jobs": "job"}
     known = {
         (method, path.replace("{id}", f"{{{kinds.get(path.split('/')[3], '')}}}"))
         for path, view in views()
         for method in UNSAFE
         if answers(view, method) and method in view.keyed
     }
-    assert known == set(CALLS)
+    assert known == set(CALLS) | FORMS
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS, ids=lambda text: text.removeprefix("/api/v1"))

@@ -105,7 +105,7 @@ def test_who_should_rest_goes_on_later_without_a_word(owner):
 
 
 def test_it_stops_where_it_is_cancelled(owner):
-    """Guard: populace/bulk/running.py:Running._look (`cancel_asked`)."""
+    """Guard: populace/bulk/running.py:Running.look (`cancel_asked`)."""
     job = create_job(counting(until=9), by=owner)
     chunks = iter([False, cancel_job, True])
 
@@ -121,7 +121,7 @@ def test_it_stops_where_it_is_cancelled(owner):
 
 
 def test_whoever_may_no_more_stops_the_job(owner):
-    """Guard: populace/bulk/running.py:Running._look (rights are loaded anew in every chunk)."""
+    """Guard: populace/bulk/running.py:Running.look (rights are loaded anew in every chunk)."""
     job = create_job(counting(until=9), by=owner)
     RoleAssignment._base_manager.all().delete()
     work(job)

@@ -45,7 +45,7 @@ def test_every_body_is_a_json_schema_and_every_example_keeps_to_it(contract):
         assert shape.get("description") or "properties" in shape or name == "Schema"
     for (method, path), call in CALLS.items():
         if call.example is not None:
-            body = contract.operation(method, path)["requestBody"]["content"]["application/json"]
+            body = contract.operation(method, path)["requestBody"]["content"][call.media or "application/json"]
             assert contract.errors(body["schema"], call.example) == [], (method, path)
             assert body["examples"][call.name]["value"] == call.example
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from populace.bulk.errors import FileRefused
-from populace.bulk.formats import jsonl, kratos, lines
+from populace.bulk.formats import jsonl, keycloak, kratos, lines
 from populace.bulk.rows import Row
 
 KRATOS = Path(__file__).parent.parent / "data" / "kratos-identities.jsonl"
@@ -167,3 +167,19 @@ def test_the_sample_of_kratos_has_a_hash_on_every_line():
     rows = list(kratos.rows(KRATOS))
     assert len(rows) == 9
     assert all(row.password_hash and not row.faults for row in rows)
+
+
+def test_what_no_place_is_known_for_is_told_as_well(tmp_path):
+    """Guards: populace/bulk/formats/fields.py:left_out"""
+    (row,) = read(kratos, tmp_path, IDENTITY | {"shoe_size": 43, "schema_url": "https://example.org", "empty": []})
+    assert "other_fields_not_imported" in row.left_out
+    hook = {
+        "credentials": {"password": {"config": {"use_password_migration_hook": True}}, "saml": {"config": {"x": 1}}}
+    }
+    (row,) = read(kratos, tmp_path, {"traits": {"email": "a@example.org"}} | hook)
+    assert row.left_out == {"password_not_imported", "federated_identities_not_imported"}
+    realm = tmp_path / "realm"
+    realm.write_text(
+        json.dumps({"users": [{"username": "a", "notBefore": 1}, {"username": "b", "clientConsents": [1]}]})
+    )
+    assert [row.left_out for row in keycloak.rows(realm)] == [set(), {"other_fields_not_imported"}]

@@ -24,6 +24,8 @@ class Call(NamedTuple):
     """The answer has an ETag, and so does If-Match of calls that change the same thing."""
     conditional: bool = False
     """Takes If-Match."""
+    media: str = ""
+    """Media type of the body; '': JSON."""
 
 
 CALLS = {
@@ -175,6 +177,15 @@ CALLS = {
         {"format": "csv", "filter": {"is_active": "true"}, "fields": ["id", "username", "email", "last_login"]},
         refuses=("quota", "too_many", "order_not_served", "not_indexed", "unknown_parameter"),
     ),
+    ("POST", "/api/v1/imports"): Call(
+        "importUsers",
+        "Create and change people from a file, as a job: poll it, then fetch its bad rows. Needs `users:write`, too.",
+        "NewImport",
+        "Job",
+        {"file": "username,email\nada-2,ada-2@example.com\nbad,no-address\n", "format": "csv", "rows": "good"},
+        refuses=("quota",),
+        media="multipart/form-data",
+    ),
     ("GET", "/api/v1/jobs"): Call(
         "listJobs", "A page of jobs, newest first: one's own, with `admin` all.", gives="Jobs"
     ),
@@ -195,7 +206,9 @@ CALLS = {
         body_required=False,
     ),
     ("GET", "/api/v1/jobs/{id}/errors"): Call(
-        "getJobErrors", "The rows of which nothing came, each as sent with `row`, `code`, `reason`.", gives="text/csv"
+        "getJobErrors",
+        "The rows of which nothing came, each as sent with `row`, `code`, `reason`; of an import in its own format.",
+        gives="text/csv application/json application/jsonl",
     ),
     ("GET", "/api/v1/jobs/{id}/result"): Call(
         "getJobResult",

@@ -11,6 +11,9 @@ from populace.bulk import documents as bulk
 from populace.bulk import exports
 from populace.bulk.chosen import IDS_MAX, UPDATABLE
 from populace.bulk.chosen import PERMISSIONS as PERMISSIONS_OF_ACTIONS
+from populace.bulk.formats import FORMATS
+from populace.bulk.formats.source import FILE_MAX
+from populace.bulk.imports import ON_CONFLICT, ROWS
 from populace.credentials import documents as credentials
 from populace.credentials.hashing import LONGEST_CHARACTERS, SHORTEST_CHARACTERS
 from populace.groups import documents as groups
@@ -148,6 +151,20 @@ def _bodies() -> dict[str, Shape]:
             fields=array({"enum": list(users.USER_FIELDS)}, minItems=1) | {"description": "All, if left out."},
         ),
         "AttributeSchema": FREE | {"description": "JSON Schema 2020-12 without references."},
+        "NewImport": struct(
+            ["file"],
+            file={
+                "type": "string",
+                "format": "binary",
+                "description": f"At most {FILE_MAX >> 30} GiB, with a filename.",
+            },
+            format={"enum": list(FORMATS), "description": "Recognised where it is left out."},
+            dry_run={"enum": ["true", "false"], "description": "Check every row and write none; else `false`."},
+            on_conflict={"enum": list(ON_CONFLICT), "description": "Where an identifier is taken; else `skip`."},
+            rows={"enum": list(ROWS), "description": "`all`: one bad row, and nothing goes in; else `good`."},
+            welcome={"enum": ["true", "false"], "description": "Let mail go to who is made; else `false`."},
+            options={"type": "string", "description": "What the file does not say: JSON, or lines `name: value`."},
+        ),
         "Nothing": struct([]) | {"description": "Nothing, or `{}`."},
     }
 

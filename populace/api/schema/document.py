@@ -138,7 +138,7 @@ def _body(method: str, call: Call) -> Shape:
     content: Shape = {"schema": {"$ref": f"#/components/schemas/{call.takes}"}}
     if call.example is not None:
         content["examples"] = {call.name: {"value": call.example}}
-    media = (MERGE_PATCH, JSON) if method == "PATCH" else (JSON,)
+    media = (MERGE_PATCH, JSON) if method == "PATCH" else (call.media or JSON,)
     return {"required": call.body_required, "content": dict.fromkeys(media, content)}
 
 
@@ -150,7 +150,8 @@ def _responses(method: str, path: str, view: type[LeanView], call: Call) -> Shap
     success: Shape = {"description": "Done.", "headers": _headers(names + own)}
     if status != 204:
         ref = {"$ref": f"#/components/schemas/{call.gives}"}
-        success["content"] = {call.gives: {"schema": TEXT}} if "/" in call.gives else {JSON: {"schema": ref}}
+        text: Shape = {media: {"schema": TEXT} for media in call.gives.split()}
+        success["content"] = text if "/" in call.gives else {JSON: {"schema": ref}}
     if status == 201 and "{id}" not in path:
         success["links"] = _links(path)
     found = {str(status): success}

@@ -15,6 +15,7 @@ from populace.bulk.formats import (
     keycloak,
     kratos,
     okta,
+    xlsx,
 )
 from populace.bulk.rows import Options, Row
 
@@ -33,6 +34,7 @@ class Format(NamedTuple):
 
 FORMATS = {
     "csv": Format(csv.rows, {}, csv.mapping),
+    "xlsx": Format(xlsx.rows, {}, csv.mapping),
     "jsonl": Format(jsonl.rows, jsonl.MAPPING),
     "auth0": Format(auth0.rows, auth0.MAPPING, auth0.columns, auth0.knows),
     "clerk": Format(clerk.rows, {}, clerk.columns, clerk.knows),

@@ -14,7 +14,7 @@ from typing import Any
 from populace.bulk.errors import FileRefused
 from populace.bulk.formats import lines
 from populace.bulk.formats.archive import is_zip, member_of, opened
-from populace.bulk.formats.fields import secret, stored_hash
+from populace.bulk.formats.fields import left_out, secret, stored_hash
 from populace.bulk.formats.json_stream import JsonStream, NotJson
 from populace.bulk.formats.source import FILE_MAX, TOO_LARGE, Source, starts_with
 from populace.bulk.rows import NO_OPTIONS, Options, Row, unreadable
@@ -38,6 +38,7 @@ LEFT_OUT = {
     "federatedIdentities": "federated_identities_not_imported",
     "requiredActions": "required_actions_not_imported",
     "createdTimestamp": "created_not_kept",
+    **dict.fromkeys(("disableableCredentialTypes", "notBefore", "totp", "origin", "self", "access"), ""),
 }
 """What a user says that has no place here yet, and how the summary counts the people concerned."""
 
@@ -49,7 +50,7 @@ MAPPING = {
     "serviceAccountClientId": "kind",
     "credentials": "password_hash",
     **dict.fromkeys(("groups", "realmRoles", "clientRoles"), "groups"),
-    **dict.fromkeys(LEFT_OUT),
+    **dict.fromkeys(theirs for theirs, name in LEFT_OUT.items() if name),
 }
 
 ROLE = "role:"
@@ -142,7 +143,7 @@ def _row(number: int, behind: float, sent: dict[str, Any]) -> Row:
     if attributes := sent.get("attributes"):
         values["attributes"] = {name: _single(value) for name, value in attributes.items()}
     faults: list[Invalid] = []
-    password, password_hash, left_out = _credentials(sent.get("credentials") or [], faults)
+    password, password_hash, left = _credentials(sent.get("credentials") or [], faults)
     return Row(
         number=number,
         behind=behind,
@@ -153,7 +154,7 @@ def _row(number: int, behind: float, sent: dict[str, Any]) -> Row:
         is_active=_said(sent, "enabled"),
         email_verified=_said(sent, "emailVerified"),
         groups=_groups(sent),
-        left_out=frozenset(left_out | {name for theirs, name in LEFT_OUT.items() if sent.get(theirs)}),
+        left_out=frozenset(left | left_out(sent, {name for name, ours in MAPPING.items() if ours}, LEFT_OUT)),
         faults=tuple(faults),
     )
 
@@ -180,15 +181,15 @@ def _single(value: Any) -> Any:
 
 def _credentials(credentials: list[dict[str, Any]], faults: list[Invalid]) -> tuple[str, str, set[str]]:
     """Return the password in plain text, which only hand-written realms hold, or its hash, and what cannot be taken."""
-    password, password_hash, left_out = "", "", set()
+    password, password_hash, left = "", "", set()
     for credential in credentials:
         if credential.get("type") != "password":
-            left_out.add("second_factor_not_imported")
+            left.add("second_factor_not_imported")
         elif credential.get("value"):
             password = secret(credential["value"], "password", faults)
         else:
             password_hash = _hash(credential, faults)
-    return password, password_hash, left_out
+    return password, password_hash, left
 
 
 def _hash(credential: dict[str, Any], faults: list[Invalid]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from populace.bulk.formats import objects
-from populace.bulk.formats.fields import TOLD, secret, stored_hash
+from populace.bulk.formats.fields import TOLD, left_out, secret, stored_hash
 from populace.bulk.rows import NO_OPTIONS, Options, Row
 from populace.users.errors import Invalid
 
@@ -33,7 +33,11 @@ LEFT_OUT = {
     "metadata_public": "metadata_not_imported",
     "metadata_admin": "metadata_not_imported",
     "created_at": "created_not_kept",
+    "updated_at": "history_not_kept",
+    "state_changed_at": "history_not_kept",
+    **dict.fromkeys(("schema_id", "schema_url", "recovery_addresses", "organization_id", "available_aal"), ""),
 }
+KNOWN = ("external_id", "id", "traits", "state", "verifiable_addresses", "credentials")
 STATES = {"active": True, "inactive": False}
 MAPPING = {
     "external_id": "external_id",
@@ -44,7 +48,8 @@ MAPPING = {
     "state": "is_active",
     "verifiable_addresses": "email_verified",
     "credentials.password": "password_hash",
-    **dict.fromkeys((*LEFT_OUT, "credentials.oidc", *(f"credentials.{name}" for name in sorted(SECOND_FACTORS)))),
+    **dict.fromkeys(theirs for theirs, name in LEFT_OUT.items() if name),
+    **dict.fromkeys(("credentials.oidc", *(f"credentials.{name}" for name in sorted(SECOND_FACTORS)))),
 }
 
 
@@ -101,8 +106,10 @@ def _verified(addresses: list[dict[str, Any]], email: Any) -> bool | None:
 
 
 def _left_out(identity: dict[str, Any], credentials: dict[str, Any]) -> frozenset[str]:
-    names = {ours for theirs, ours in LEFT_OUT.items() if identity.get(theirs)}
-    if credentials.get("oidc"):
+    names = left_out(identity, KNOWN, LEFT_OUT)
+    if ((credentials.get("password") or {}).get("config") or {}).get("use_password_migration_hook"):
+        names.add("password_not_imported")
+    if credentials.get("oidc") or credentials.get("saml"):
         names.add("federated_identities_not_imported")
     if SECOND_FACTORS & {name for name, credential in credentials.items() if credential}:
         names.add("second_factor_not_imported")

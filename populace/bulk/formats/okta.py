@@ -41,7 +41,9 @@ MAPPING = {
     "profile.*": "attributes",
     "credentials.password": "password_hash",
     "credentials.emails": "email_verified",
-    **dict.fromkeys(("credentials.provider", "credentials.recovery_question", *LEFT_OUT)),
+    **dict.fromkeys(
+        ("credentials.provider", "credentials.recovery_question", *(name for name, told in LEFT_OUT.items() if told))
+    ),
 }
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from populace.bulk.errors import FileRefused, OptionRefused
-from populace.bulk.formats import FORMATS, Mapped, keycloak, tables
+from populace.bulk.formats import FORMATS, Mapped, csv, keycloak, tables, xlsx
 from populace.bulk.formats.archive import is_zip, opened
 from populace.bulk.formats.json_stream import JsonStream, NotJson
 from populace.bulk.formats.objects import is_json
+from populace.bulk.formats.sheet import NO_WORKBOOK
 from populace.bulk.formats.source import FILE_MAX, TOO_LARGE, starts_with
 from populace.bulk.formats.text import MARKS, SHOWN
+from populace.bulk.formats.workbook import WORKBOOK
 from populace.bulk.rows import NO_OPTIONS, Options
 
 AUTH0 = ("user_id", "custom_password_hash", "app_metadata", "user_metadata", "given_name", "family_name", "nickname")
@@ -59,7 +61,9 @@ def recognised(path: Path, file_format: str | None = None, options: Options = NO
     if name := _of_folder(path):
         if file_format not in (None, name):
             raise FileRefused(f"is a folder or an archive, as {name} has them and {file_format} has not")
-        return Recognised(format=name, encoding=SHOWN["utf-8"], mapping=FORMATS[name].members, options=options)
+        return _folded(path, name, options)
+    if file_format == "xlsx":
+        raise FileRefused(NO_WORKBOOK)
     tabled = file_format in (None, "csv") or FORMATS[file_format or ""].columns
     if tabled and (file_format == "csv" or not is_json(path)):
         return _table(path, file_format, options)
@@ -85,13 +89,27 @@ def _table(path: Path, file_format: str | None, options: Options) -> Recognised:
     )
 
 
+def _folded(path: Path, name: str, options: Options) -> Recognised:
+    """Return what a folder or archive is taken for."""
+    mapping, encoding = FORMATS[name].members, SHOWN["utf-8"]
+    if name == "xlsx":
+        first = next(xlsx.records(path), None)
+        mapping, encoding = csv.mapping(first.cells if first else []), "Office Open XML"
+    return Recognised(format=name, encoding=encoding, mapping=mapping, options=options)
+
+
 def _of_folder(path: Path) -> str:
     """Return the format of a folder, or of an archive; "" for any other file. Raises FileRefused."""
     if path.is_dir():
         return "keycloak"
-    if not is_zip(starts_with(path, 4)):
+    start = starts_with(path, 4)
+    if start == b"\xd0\xcf\x11\xe0":  # the container of Excel until 2003, and of workbooks under a password
+        raise FileRefused("is an old workbook, or one under a password; save it as .xlsx without one")
+    if not is_zip(start):
         return ""
     with opened(path) as archive:
+        if WORKBOOK in archive.namelist():
+            return "xlsx"
         if keycloak.users_files(archive.namelist()):
             return "keycloak"
     raise FileRefused("is an archive of no kind that an import knows")

@@ -12,7 +12,7 @@ from populace.bulk.errors import FileRefused
 FILE_MAX = 2 << 30  # bytes, as they lie there and unpacked
 RATIO_MAX = 200
 """How many times larger than packed a file may become: a list of people in JSON becomes 5 to 20 times as large."""
-RATIO_FROM = 64 << 20  # bytes unpacked before the ratio counts
+RATIO_FROM = 16 << 20  # bytes unpacked before the ratio counts
 
 TOO_LARGE = f"larger than {FILE_MAX >> 30} GiB"
 BOMB = f"becomes more than {RATIO_MAX} times as large when unpacked, which no list of people does"

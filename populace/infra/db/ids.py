@@ -29,3 +29,12 @@ def reserve(count: int) -> int:
         first = max(time.time_ns() // 1_000_000 << 12, _last + 1)
         _last = first + count - 1
     return first
+
+
+def new_ids(count: int) -> list[str]:
+    """Return ids as `new_id` makes them, in hexadecimal digits alone: many at once cost a fifth."""
+    first, random = reserve(count), os.urandom(8 * count)
+    return [
+        f"{stamp >> 12:012x}7{stamp & 0xFFF:03x}{int.from_bytes(random[at : at + 8]) & (1 << 62) - 1 | 1 << 63:016x}"
+        for stamp, at in zip(range(first, first + count), range(0, 8 * count, 8), strict=True)
+    ]

@@ -1,5 +1,6 @@
 """An import works in batches: the same few statements for any number of rows, and others may be faster than it."""
 
+import itertools
 import threading
 from contextlib import contextmanager
 
@@ -8,7 +9,7 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from populace.audit.actors import SYSTEM
-from populace.bulk import imports
+from populace.bulk import import_job, reading
 from populace.groups.actions import create_group, delete_group
 from populace.groups.models import Group
 from populace.users.actions import create_user, erase_user
@@ -55,7 +56,7 @@ def once_behind(text: str, work):
     assert done
 
 
-LOOK = 'SELECT "users_identifier"."key"'  # who holds the identifiers of a batch
+LOOK = 'SELECT "users_identifier"."key", "users_identifier"."user_id"'  # who holds the identifiers of a batch
 
 
 @pytest.mark.django_db
@@ -77,28 +78,53 @@ def test_a_batch_takes_the_same_number_of_statements_whatever_its_size(import_pe
 
     few, many = statements(range(3)), statements(range(3, 103))
     assert many == few
-    assert few <= 30
+    assert few <= 70  # a job's own are more than half of them
+
+
+@pytest.fixture
+def chunks():
+    """Return `chunks(seen) -> how many rows went in with each chunk`, of the jobs that a report was given."""
+
+    def sizes(seen) -> list[int]:
+        done = [0, *(rows for rows in seen if rows)]
+        return [after - before for before, after in itertools.pairwise(done) if after > before]
+
+    return sizes
 
 
 @pytest.mark.django_db
-def test_rows_are_committed_in_batches_of_the_engines_size(import_people, engine):
-    most = imports.BATCH.get(engine, imports.BATCH_ELSEWHERE)
-    seen = []
-    import_people(*({"username": f"u{n}"} for n in range(most * 2 + 1)), report=seen.append)
-    assert len(seen) == 3
-    assert most == (200 if engine == "sqlite" else 500)
+def test_rows_are_committed_in_chunks_that_grow_and_shrink_with_their_time(import_people, chunks, engine, monkeypatch):
+    """populace/bulk/import_job.py:Pace"""
+    seen: list[int] = []
+    monkeypatch.setattr(import_job, "FIRST", 10)
+    monkeypatch.setattr(import_job, "LEAST", 5)
+    monkeypatch.setattr(import_job, "WRITTEN", {engine: 25})
+    monkeypatch.setattr(import_job, "QUICK_S", float("inf"))
+    import_people(*({"username": f"u{n}"} for n in range(80)), report=lambda job: seen.append(job.done))
+    assert (chunks(seen)[0], max(chunks(seen)), sum(chunks(seen))) == (10, 25, 80)
+    monkeypatch.setattr(import_job, "SLOW_S", -1.0)  # every one was slower
+    seen.clear()
+    import_people(*({"username": f"v{n}"} for n in range(30)), report=lambda job: seen.append(job.done))
+    assert chunks(seen)[0] == 10
+    assert set(chunks(seen)[2:]) == {5}  # the reader is one ahead
+
+
+def test_a_chunk_on_sqlite_holds_up_nobody_for_long():
+    assert import_job.WRITTEN["sqlite"] == 200
 
 
 @pytest.mark.django_db(transaction=True)  # passwords are hashed meanwhile: no transaction may be open
-def test_a_batch_ends_early_where_passwords_are_to_be_hashed(import_people, monkeypatch):
-    """populace/bulk/imports.py:_batches"""
-    monkeypatch.setattr(imports, "PASSWORDS", 2)
-    seen = []
-    import_people(*({"username": f"u{n}", "password": "open sesame"} for n in range(3)), report=seen.append)
-    assert len(seen) == 2
+def test_a_chunk_ends_early_where_passwords_are_to_be_hashed(import_people, chunks, monkeypatch):
+    """populace/bulk/reading.py:_some"""
+    monkeypatch.setattr(reading, "PASSWORDS", 2)
+    seen: list[int] = []
+    people = ({"username": f"u{n}", "password": "open sesame"} for n in range(3))
+    import_people(*people, report=lambda job: seen.append(job.done))
+    assert chunks(seen) == [2, 1]
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.only_on("postgresql", "mariadb", "no other connection can write while SQLite's transaction does")
 @pytest.mark.parametrize("on_conflict", ["skip", "fail", "update"])
 def test_somebody_made_meanwhile_is_found_and_the_others_go_in(import_people, on_conflict):
     """populace/bulk/importer.py:Importer._again"""
@@ -116,6 +142,7 @@ def test_somebody_made_meanwhile_is_found_and_the_others_go_in(import_people, on
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.only_on("postgresql", "mariadb", "no other connection can write while SQLite's transaction does")
 def test_somebody_erased_meanwhile_is_made_anew(import_people):
     import_people(*(person(number) for number in range(5)))
     gone = User.objects.get(external_id="3").id

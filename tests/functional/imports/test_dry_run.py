@@ -3,7 +3,7 @@
 import pytest
 
 from populace.audit.actors import Actor
-from populace.bulk import imports
+from populace.bulk import import_job
 from populace.users.models import User
 
 pytestmark = pytest.mark.django_db
@@ -38,8 +38,9 @@ def directory(import_people):
 @pytest.mark.parametrize("rows", [1, 3, 200], ids="{} rows a batch".format)
 def test_a_dry_run_tells_what_the_real_one_tells(import_people, directory, everything, monkeypatch, on_conflict, rows):
     """populace/bulk/rehearsal.py"""
-    monkeypatch.setattr(imports, "BATCH", {})
-    monkeypatch.setattr(imports, "BATCH_ELSEWHERE", rows)
+    monkeypatch.setattr(import_job, "FIRST", rows)
+    monkeypatch.setattr(import_job, "LEAST", rows)
+    monkeypatch.setattr(import_job, "WRITTEN", dict.fromkeys(import_job.WRITTEN, rows))
     before = everything()
     dry = import_people(*PEOPLE, dry_run=True, on_conflict=on_conflict)
     assert everything() == before

@@ -107,3 +107,34 @@ def test_an_error_file_that_cannot_be_written_stops_nothing(import_text, tmp_pat
 def test_a_dry_run_writes_the_error_file_too(import_text, actor):
     dry = import_text("email\nwrong\n", dry_run=True).errors_file.read_text()
     assert dry == import_text("email\nwrong\n").errors_file.read_text()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_an_error_file_is_utf_8_whatever_the_file_was(run, tmp_path, encoding):
+    """Guards: populace/bulk/error_file.py:_csv (the mark by which a spreadsheet's program knows it)"""
+    path = tmp_path / "people.csv"
+    path.write_bytes("username,first_name\na@,Zoë\n".encode(encoding))
+    errors = run(path).errors_file
+    assert errors.read_bytes().startswith(b"\xef\xbb\xbf")
+    errors.write_text(errors.read_text(encoding="utf-8").replace("a@", "ann"), encoding="utf-8")
+    assert run(errors).done == 1
+    assert User.objects.get().first_name == "Zoë"
+
+
+def test_bad_rows_of_a_workbook_come_back_as_a_csv(run, data):
+    result = run(data / "people-openpyxl.xlsx")
+    assert (result.done, [(row, code) for row, code, _ in result.errors]) == (1, [(2, "invalid"), (3, "invalid")])
+    errors = result.errors_file
+    assert errors.name == "people-openpyxl.xlsx.errors.csv"
+    text = errors.read_text(encoding="utf-8").replace("wrong,", "right@example.org,").replace("4930765", "+4930765")
+    errors.write_text(text, encoding="utf-8")
+    assert run(errors).done == 2
+    assert User.objects.get(email="right@example.org").attributes == {"note": "<&> A"}
+
+
+def test_bad_rows_of_a_folder_are_told_beside_it(run, tmp_path):
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "R-users-0.json").write_text('{"realm": "R", "users": [{"username": "a@"}, {"username": "b"}]}')
+    result = run(folder)
+    assert (result.done, result.errors_file) == (1, tmp_path / "export.errors.json")

@@ -1,0 +1,53 @@
+"""The rows of a file to import, checked, in blocks that fit into memory and into a transaction."""
+
+import json
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from populace.audit.actors import Actor
+from populace.bulk.candidates import Candidate, candidate
+from populace.bulk.formats import FORMATS
+from populace.bulk.formats.recognition import Recognised
+from populace.bulk.rows import Row
+
+PASSWORDS = 50  # in plain text in one block: each takes some 30 ms to hash
+CHARACTERS = 8 << 20  # of a block's rows as they were sent
+
+
+def blocks(
+    path: Path, how: Recognised, *, behind: int, most: Callable[[], int], by: Callable[[], Actor]
+) -> Iterator[list[Candidate]]:
+    """Yield the rows behind the first `behind`, at most `most()` a block, checked for `by()`. Raises FileRefused."""
+    rows = islice(FORMATS[how.format].rows(path, how.options), behind, None)
+    while block := list(_some(rows, most())):
+        actor = by()
+        yield [candidate(row, by=actor) for row in block]
+
+
+def _some(rows: Iterator[Row], most: int) -> Iterator[Row]:
+    passwords = characters = 0
+    for row in islice(rows, most):
+        yield row
+        passwords += bool(row.password)
+        characters += size_of(row.sent)
+        if passwords == PASSWORDS or characters > CHARACTERS:
+            return
+
+
+def size_of(sent: Any) -> int:
+    """Return about how many characters a row has, as it was sent."""
+    if isinstance(sent, list) and all(type(cell) is str for cell in sent):
+        return sum(map(len, sent))
+    return len(sent) if isinstance(sent, str) else len(json.dumps(sent))
+
+
+def ahead[T](found: Iterator[T]) -> Generator[T]:
+    """Yield the same, the next one made in a thread while the caller waits for the database. It asks no database."""
+    with ThreadPoolExecutor(1, thread_name_prefix="reading") as thread:
+        coming = thread.submit(next, found, None)
+        while (one := coming.result()) is not None:
+            coming = thread.submit(next, found, None)
+            yield one
