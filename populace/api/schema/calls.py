@@ -213,7 +213,7 @@ CALLS = {
     ("GET", "/api/v1/jobs/{id}/result"): Call(
         "getJobResult",
         "The file that one's own job has made.",
-        gives="application/octet-stream",
+        gives="*/*",
         refuses=("storage_unavailable",),
     ),
     ("POST", "/api/v1/bulk-actions"): Call(
