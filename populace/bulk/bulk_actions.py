@@ -146,7 +146,9 @@ def _do_some(running: Running, chosen: Chosen) -> None:
     with running.chunk() as chunk:
         if not may(chosen.action, running.by):
             raise JobRefused("forbidden", "Whoever asked for the job may not do it any more.")
-        targets = behind(running.job.id, UUID(running.position.get("behind", str(FIRST))), rows_of_chunk(chosen.action))
+        targets = behind(
+            running.job.id, UUID(running.position.get("after_id", str(FIRST))), rows_of_chunk(chosen.action)
+        )
         rows = {target.user_id: target.row for target in targets}
         done = act(chosen, list(rows), by=running.by)
         if FORBIDDEN in done.left.values() and not chosen.partial:
@@ -164,7 +166,7 @@ def told(chunk: Chunk, done: Done, rows: Mapping[UUID, int]) -> None:
     chunk.position |= {
         name: chunk.position.get(name, 0) + number for name, number in zip(NUMBERS, numbers, strict=True)
     }
-    chunk.position["behind"] = str(list(rows)[-1])  # the last one as the database orders them
+    chunk.position["after_id"] = str(list(rows)[-1])  # the last one as the database orders them
 
 
 def rows_of_chunk(action: str) -> int:

@@ -80,7 +80,7 @@ def run(running: Running) -> dict[str, Any]:
 
 
 def _undo_some(running: Running, inverse: Chosen) -> None:
-    of, behind = UUID(running.options["of"]), UUID(running.position.get("behind", str(FIRST)))
+    of, behind = UUID(running.options["of"]), UUID(running.position.get("after_id", str(FIRST)))
     with running.chunk() as chunk:
         if not may(inverse.action, running.by):
             raise JobRefused("forbidden", "Whoever asked for the job may not do it any more.")

@@ -1,5 +1,6 @@
 """Files of jobs are gone when the job is, and when nobody knows of it, on both engines of the storage."""
 
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -7,13 +8,14 @@ import pytest
 from django.utils.timezone import now
 
 from populace.audit.actors import SYSTEM
-from populace.audit.worker import chores
+from populace.audit.tasks import upkeep
 from populace.bulk import expiry, exports, running
 from populace.bulk.actions import KEPT, create_job
 from populace.bulk.expiry import delete_expired, delete_leftovers
 from populace.bulk.models import Job, JobFile
 from populace.infra.storage import Unavailable
 from populace.infra.tasks.chores import CHORES
+from populace.infra.tasks.current import Again
 
 pytestmark = pytest.mark.django_db
 
@@ -100,6 +102,7 @@ def test_upkeep_waits_for_a_storage_that_is_out_of_reach(files, chore, make_user
         assert chore() is False
     assert Job.objects.exists()
     assert chore in CHORES
-    chores()
+    with suppress(Again):  # it has found something, and looks once more
+        upkeep.call()
     assert not Job.objects.exists()
     assert not jobs_with_files(files)

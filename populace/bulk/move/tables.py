@@ -37,6 +37,10 @@ SHIPPED: tuple[type[Model], ...] = (Role, Counter)
 STAYS = {
     "audit.outbox": "empty when an export is made: every event is in the feed",
     "tasks.taskrow": "nothing is left to do when an export is made",
+    "bulk.job": "done, or to be asked for anew: its files lie elsewhere",
+    "bulk.jobfile": "belongs to a job",
+    "bulk.joberror": "belongs to a job",
+    "bulk.bulktarget": "belongs to a job",
     "api.receipt": "answers calls that are repeated within a day",
     "groups.rightsversion": "counts the changes of one database, of which an import is one",
     "logins.session": "signed with the secret key of the old installation; people sign in anew",
