@@ -120,7 +120,7 @@ def run(running: Running) -> dict[str, Any]:
     except Refused as refused:
         raise JobRefused(refused.code, refused.detail) from None
     is_csv, names = options["format"] == "csv", options["fields"]
-    walk = Walk(people, names, csv=is_csv)
+    walk = Walk.of_fields(people, names, csv=is_csv)
     head = ",".join(names).encode() + b"\n" if is_csv else b""
     called = DRAFTS if options["format"] == "xlsx" else PARTS
     expected = 1 if people.identified else count("estimate", running.by, people.filters, people.words)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from django.db import connections
@@ -36,18 +36,23 @@ class Step(NamedTuple):
 
 
 class Walk:
-    """A list whose people are shown by these fields, as CSV or as JSON. Each step is a few statements of its own."""
+    """A list of people, each shown by an expression; `groups` are put into it. Each step is a few statements."""
 
-    def __init__(self, listing: Listing, names: Sequence[str], *, csv: bool) -> None:
-        apart = connections[User.objects.db].vendor == "postgresql" and not {*LATER}.isdisjoint(names)
-        shown = (line_with if csv else document_with)(names, LATER if apart else ())
-        self.listing, self._groups = listing, Groups(csv=csv) if apart else None
+    def __init__(self, listing: Listing, shown: Any, groups: "Groups | None" = None) -> None:
+        self.listing, self._groups = listing, groups
         self._people: Compiled | None = None
         if listing.identified or listing.words:
             people = visible_to(Reader()).filter(pk__in=Ids("ids", User._meta.get_field("id")))
             self._people = Compiled(people.values_list(shown, "id"))
         else:
             self._rows = Compiled(listing.rows(shown), limits=(STEP,))
+
+    @classmethod
+    def of_fields(cls, listing: Listing, names: Sequence[str], *, csv: bool) -> Self:
+        """Return the list with these fields of each person, as CSV or as JSON."""
+        apart = connections[User.objects.db].vendor == "postgresql" and not {*LATER}.isdisjoint(names)
+        shown = (line_with if csv else document_with)(names, LATER if apart else ())
+        return cls(listing, shown, Groups(csv=csv) if apart else None)
 
     def step(self, key: Key) -> Step:
         """Return what lies behind `key`; () is before everybody."""
