@@ -21,7 +21,9 @@ from populace.credentials.tasks import wrap_digests
 from populace.infra.db.ids import new_id
 from populace.infra.db.partitions import missing_months
 from populace.infra.storage import Unavailable, storage
+from populace.infra.tasks.engines import chosen
 from populace.infra.tasks.models import TaskRow
+from populace.infra.tasks.queue import LANES
 from populace.users import checks
 from populace.users.models import BARE, User
 from populace.users.parts import PARTS
@@ -69,6 +71,9 @@ def findings() -> Iterator[Finding]:
             yield _months()
             yield _digests()
             yield _parts()
+            yield _dead_letters()
+    if settings.TASKS_BROKER:
+        yield _broker()
     yield _folder()
     yield _files()
 
@@ -119,6 +124,20 @@ def _parts() -> Finding:
         return Finding("search", True, "beginnings")
     there = PARTS.available(connection)
     return Finding("search", there, "beginnings and parts" if there else "no index of parts: populace migrate")
+
+
+def _dead_letters() -> Finding:
+    count = TaskRow.objects.filter(state=TaskRow.DEAD).count()
+    return Finding("tasks", True, f"{count} given up: see `populace task list --dead`" if count else "none given up")
+
+
+def _broker() -> Finding:
+    engine = chosen()
+    try:
+        waiting = {name: engine.waiting(name) for name in LANES}
+    except Exception as error:  # each library has its own
+        return Finding("broker", False, f"TASKS_URL: does not answer ({type(error).__name__})")
+    return Finding("broker", True, ", ".join(f"{count} {name}" for name, count in waiting.items()) + " on the way")
 
 
 def _folder() -> Finding:

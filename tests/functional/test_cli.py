@@ -307,7 +307,7 @@ def test_doctor_finds_a_good_installation_in_order(populace):
     ensure_month_partitions(Event, "at")
     ended = populace("doctor", "--json")
     of_engine = ["pooler", "limits", "connections"] if ENGINE == "postgresql" else []
-    checks = ["settings", "database", *of_engine, "schema", "months", "hashes", "search", "var", "files"]
+    checks = ["settings", "database", *of_engine, "schema", "months", "hashes", "search", "tasks", "var", "files"]
     assert [finding["check"] for finding in ended.json] == checks
     assert ended.code == 0, ended.out
 

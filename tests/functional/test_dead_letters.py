@@ -99,6 +99,17 @@ def test_the_command_line_lists_retries_and_drops(installation: Installation):
     assert sorted(actions) == [("task.dropped",), ("task.retried",), ("task.retried",)]
 
 
+@pytest.mark.parametrize("url", ["rq+redis://127.0.0.1:1/0", "q2+redis://127.0.0.1:1/0", "celery+amqp://127.0.0.1:1//"])
+def test_doctor_says_when_the_broker_does_not_answer_and_how_much_was_given_up(installation, url):
+    bury(installation, 2)
+    installation.env["TASKS_URL"] = url
+    lines = installation.populace("doctor", "--json", expected=1).splitlines()
+    found = {line["check"]: line for line in map(json.loads, lines)}
+    assert found["broker"]["detail"].startswith("TASKS_URL: does not answer (")
+    assert found["tasks"]["detail"].startswith("2 given up")
+    assert [name for name, line in found.items() if not line["ok"]] == ["broker"]
+
+
 def bury(installation, count: int) -> None:
     """Put dead letters into an installation's database."""
     code = f"""

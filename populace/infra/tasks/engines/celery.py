@@ -33,12 +33,11 @@ RABBITMQ = {"confirm_publish": True}  # or an id could be lost on its way, and b
 class Engine(base.Broker):
     """A message is acknowledged as soon as it is here: the row's lease brings back what dies afterwards."""
 
-    errors = (OperationalError, OSError)
-
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.app = Celery("populace", broker=url, set_as_current=False)
         self.app.conf.update(SETTINGS)
+        self.errors = (OperationalError, OSError, *self.app.connection_for_write().connection_errors)
         self.app.conf.broker_transport_options = REDIS if url.startswith("redis") else RABBITMQ
 
     def send(self, lane: str, ids: Sequence[UUID]) -> None:
