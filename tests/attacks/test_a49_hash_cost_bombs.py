@@ -10,7 +10,7 @@ import pytest
 
 from populace.credentials.foreign import adopted
 from populace.credentials.hashing import verify_password
-from populace.credentials.vendors import from_keycloak
+from populace.credentials.vendors import from_auth0, from_clerk, from_firebase, from_keycloak, from_okta
 from populace.users.errors import Invalid
 from populace.users.models import User
 
@@ -71,6 +71,33 @@ def test_a49_a_cost_bomb_of_keycloak_is_refused():
         with pytest.raises(Invalid, match="too much time") as told:
             adopted(from_keycloak(secret, credential))
         assert told.value.code == "hash_cost"
+
+
+ZEROS = {"value": "00" * 64, "encoding": "hex"}
+SIGNER = {"base64_signer_key": KEY, "base64_salt_separator": "Bw=="}
+OKTA = {"algorithm": "PBKDF2", "salt": "c2FsdA==", "value": KEY, "digestAlgorithm": "SHA256_HMAC", "keySize": 32}
+FOREIGN = {
+    "Auth0's scrypt": lambda: from_auth0({"algorithm": "scrypt", "hash": ZEROS, "salt": {"value": "s"}, "cost": 2**30}),
+    "Auth0's blocks": lambda: from_auth0(
+        {"algorithm": "scrypt", "hash": ZEROS, "salt": {"value": "s"}, "blockSize": 10**8}
+    ),
+    "Auth0's pbkdf2": lambda: from_auth0({"algorithm": "pbkdf2", "hash": {"value": BOMBS["pbkdf2 of 10^9"]}}),
+    "Auth0's argon2": lambda: from_auth0({"algorithm": "argon2", "hash": {"value": BOMBS["argon2 of 4 GiB"]}}),
+    "Okta's pbkdf2": lambda: from_okta(OKTA | {"iterationCount": 10**9}),
+    "Okta's bcrypt": lambda: from_okta({"algorithm": "BCRYPT", "workFactor": 31, "salt": "C" * 22, "value": "E" * 31}),
+    "Firebase's scrypt": lambda: from_firebase(KEY, "c2FsdA==", SIGNER | {"mem_cost": 30}),
+    "Clerk's Firebase": lambda: from_clerk("scrypt_firebase", f"{KEY}$c2FsdA==${KEY}$Bw==$8$30"),
+    "Clerk's Werkzeug": lambda: from_clerk("scrypt_werkzeug", f"scrypt:{2**30}:8:1$salt${'00' * 64}"),
+    "Clerk's pbkdf2": lambda: from_clerk("pbkdf2_sha512", f"pbkdf2_sha512$1000000000$salt${'00' * 64}"),
+}
+
+
+@pytest.mark.parametrize("read", FOREIGN.values(), ids=FOREIGN)
+def test_a49_a_cost_bomb_in_a_credential_of_another_system_is_refused(read):
+    """Guard: populace/credentials/foreign.py:adopted (check_hash)."""
+    with pytest.raises(Invalid) as told:
+        adopted(read())
+    assert told.value.code == "hash_cost"
 
 
 def test_a49_a_template_that_repeats_its_salt_takes_no_memory():

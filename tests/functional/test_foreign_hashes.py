@@ -18,7 +18,7 @@ from populace.credentials.derived_hashers import ScryptHasher
 from populace.credentials.fast_hashers import is_bare
 from populace.credentials.foreign import adopted
 from populace.credentials.hashing import LONGEST_HASH, is_known_hash, sealed, verify_password
-from populace.credentials.vendors import from_keycloak
+from populace.credentials.vendors import from_auth0, from_clerk, from_firebase, from_keycloak, from_okta
 from populace.users.errors import Invalid
 
 DATA = Path(__file__).parents[1] / "data"
@@ -304,3 +304,42 @@ def test_a_hash_that_is_refused_is_told_with_all_other_faults(client):
 def test_stored_hashes_that_are_broken_are_known_by_nobody():
     for broken in ("fast$md5$$$", "fast$md5$x", "argon2_wrapped$", "pbkdf2$sha256$1$c2FsdA$", "bcrypt$", "scrypt$ln=1"):
         assert not is_known_hash(broken)
+
+
+NOBODYS = {
+    "Auth0, no algorithm": lambda: from_auth0({}),
+    "Auth0, no text": lambda: from_auth0({"algorithm": "md5", "hash": {"value": 3}}),
+    "Auth0, no hexadecimal": lambda: from_auth0({"algorithm": "md5", "hash": {"value": "xx", "encoding": "hex"}}),
+    "Auth0, no position": lambda: from_auth0(
+        {"algorithm": "md5", "hash": "00" * 16, "salt": {"value": "s", "position": "middle"}}
+    ),
+    "Auth0, another text": lambda: from_auth0(
+        {"algorithm": "md5", "hash": "00" * 16, "password": {"encoding": "latin1"}}
+    ),
+    "Auth0, a list": lambda: from_auth0(["md5"]),
+    "Auth0, N no power of two": lambda: from_auth0(
+        {"algorithm": "scrypt", "hash": "00" * 64, "salt": {"value": "s"}, "cost": 1000}
+    ),
+    "Okta, another digest": lambda: from_okta({"algorithm": "PBKDF2", "value": "AAAA", "digestAlgorithm": "MD5"}),
+    "Okta, another order": lambda: from_okta({"algorithm": "MD5", "value": "AAAA", "saltOrder": "MIDDLE"}),
+    "Okta, nothing": lambda: from_okta({}),
+    "Firebase, no signer key": lambda: from_firebase("AAAA", "AAAA", {}),
+    "Firebase, no text": lambda: from_firebase(None, None, {"base64_signer_key": "AAAA"}),
+    "Clerk, unheard of": lambda: from_clerk("rot13", "x"),
+    "Clerk, too few parts": lambda: from_clerk("scrypt_firebase", "a$b"),
+    "Clerk, another method": lambda: from_clerk("scrypt_werkzeug", "pbkdf2:1:1:1$salt$00"),
+}
+
+
+@pytest.mark.parametrize("read", NOBODYS.values(), ids=NOBODYS)
+def test_a_credential_of_another_system_that_nobody_checks_is_unknown(read):
+    """Guard: populace/credentials/vendors.py:_or_unknown, _log2."""
+    with pytest.raises(Invalid) as told:
+        adopted(read())
+    assert told.value.code == "hash_unknown"
+
+
+def test_hmac_with_md4_is_unknown():
+    """Guard: populace/credentials/digests.py:recipe_of (OpenSSL 3 has no MD4)."""
+    with pytest.raises(Invalid):
+        adopted(f"fast$hmac-md4$a2V5$${b64(bytes(16)).rstrip('=')}")

@@ -71,10 +71,17 @@ def test_where_both_stand_in_a_file_the_broken_row_alone_is_bad(taken):
     assert [[fault.detail for fault in row.faults] for row in rows] == [[], ["Line 3: not UTF-8."], []]
 
 
-@pytest.mark.parametrize("end", [b"a", b"\0\xd8\n\0", b"\0\xdc"])
-def test_utf_16_that_is_broken_spoils_its_own_row(taken, end):
-    """Guards: populace/bulk/formats/text.py:_lone (for bytes that surrogateescape cannot keep)"""
-    _, rows = taken("username\nann\nbob".encode("utf-16") + end)
+@pytest.mark.parametrize("broken", ["\0\ud800", "\udc00x", "x\ud800"])
+def test_utf_16_that_is_broken_spoils_its_own_row(taken, broken):
+    """Guards: populace/bulk/formats/text.py:_lone (goes on where the next character begins)"""
+    text = b"\xff\xfe" + f"username\nann\n{broken}\nbob\n".encode("utf-16-le", "surrogatepass")
+    _, rows = taken(text)
+    assert [row.values.get("username") for row in rows] == ["ann", None, "bob"]
+    assert [fault.code for fault in rows[1].faults] == ["malformed"]
+
+
+def test_utf_16_cut_within_a_character_spoils_its_last_row(taken):
+    _, rows = taken("username\nann\nbob".encode("utf-16") + b"a")
     assert [[fault.code for fault in row.faults] for row in rows] == [[], ["malformed"]]
 
 

@@ -94,7 +94,8 @@ def rows(found: Iterator[Record], columns: Sequence[str], to_row: ToRow, encodin
         if fault:
             yield unreadable(number, record.behind, fault, record.cells if record.fault else sent)
         else:
-            given = {name: cell for name, cell in zip(columns, record.cells, strict=True) if cell.strip()}
+            pairs = zip(columns, record.cells, strict=True)
+            given = {name: cell for name, cell in pairs if cell.strip() and name not in TOLD}
             yield to_row(number, record.behind, sent, given)
 
 

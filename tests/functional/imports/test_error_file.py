@@ -138,3 +138,10 @@ def test_bad_rows_of_a_folder_are_told_beside_it(run, tmp_path):
     (folder / "R-users-0.json").write_text('{"realm": "R", "users": [{"username": "a@"}, {"username": "b"}]}')
     result = run(folder)
     assert (result.done, result.errors_file) == (1, tmp_path / "export.errors.json")
+
+
+def test_half_a_character_of_utf_16_can_be_written_to_the_error_file(run, tmp_path):
+    """Guards: populace/bulk/formats/text.py:_lone (a byte below 128)"""
+    path = tmp_path / "people.csv"
+    path.write_bytes("username\nann\nbob".encode("utf-16") + b"a")
+    assert run(path).errors_file.read_bytes().endswith(b"bob\x80\n")

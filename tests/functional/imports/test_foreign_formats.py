@@ -162,6 +162,16 @@ def test_the_csv_of_a_cognito_pool_is_read_with_its_escaped_commas(run, data, co
     assert result.recognised.mapping["custom:team"] == "attributes"
 
 
+def test_a_backslash_of_a_cognito_row_comes_back_as_one(run, tmp_path):
+    """Guards: populace/bulk/error_file.py:_csv (escapechar)"""
+    path = tmp_path / "users.csv"
+    path.write_text("cognito:username,email,custom:path\nann,wrong," + r"C:\\x\, y" + "\n")
+    errors = run(path).errors_file
+    errors.write_text(errors.read_text().replace("wrong", "ann@example.org"))
+    assert run(errors).done == 1
+    assert User.objects.get().attributes == {"path": r"C:\x, y"}
+
+
 def test_users_as_cognito_lists_them_come_in_without_passwords(run, data, person, codes):
     result = run(data / "cognito-users.json")
     assert (result.recognised.format, result.done, codes(result)) == ("cognito", 3, [(4, "invalid")])
@@ -235,7 +245,8 @@ def test_a_dump_of_django_comes_in_with_its_groups_and_verified_addresses(run, d
     assert (ann.username, ann.email, ann.first_name, ann.email_verified, ann.is_active) == (
         "ann", "Ann@example.org", "Ann", True, True
     )  # fmt: skip
-    assert [one.group.name for one in ann.memberships.all()] == ["editors"]
+    for user in (ann, person("3")):  # by key, by natural key
+        assert [one.group.name for one in user.memberships.all()] == ["editors"]
     assert (bob.username, bob.email, bob.email_verified, bob.is_active) == ("", "bob@example.org", False, False)
     assert not nobody.has_usable_password()
     for user in User.objects.exclude(id=nobody.id):
