@@ -49,7 +49,8 @@ def test_f27_a_mail_is_repeated_at_most_once_for_each_kill_and_is_the_same_mail(
             assert len(mails.received) == before + 1
             kills[mail.to] += 1
     installation.start_worker()
-    undone = "SELECT count(*) FROM tasks_taskrow WHERE state = 0"
+    ours = "FROM tasks_taskrow WHERE name = 'populace.users.tasks.welcome'"
+    undone = f"SELECT count(*) {ours} AND state = 0"
     wait_until(lambda: rows(installation.env["DATABASE_URL"], undone) == [(0,)], "every task is marked", 60)
     copies = Counter(mail.to for mail in mails.received)
     assert copies == {f"person{number}@example.com": 1 for number in range(ROUNDS)} | {
@@ -57,6 +58,6 @@ def test_f27_a_mail_is_repeated_at_most_once_for_each_kill_and_is_the_same_mail(
     }
     ids = {(mail.to, mail.message_id) for mail in mails.received}
     assert len(ids) == len({message_id for _, message_id in ids}) == ROUNDS
-    tried = rows(installation.env["DATABASE_URL"], "SELECT sum(attempts) FROM tasks_taskrow")
+    tried = rows(installation.env["DATABASE_URL"], f"SELECT sum(attempts) {ours}")
     assert int(tried[0][0]) >= len(mails.received)  # each is on record; a row claimed beside the killed one counts, too
     incident.note = f"{ROUNDS} mails, {kills.total()} kills, {len(mails.received)} copies, {ROUNDS} Message-IDs"
