@@ -20,6 +20,7 @@ from populace.bulk.models import Job, JobFile
 from populace.groups.models import Group, Membership, RoleAssignment
 from populace.infra.storage import storage
 from populace.infra.tasks.current import Again
+from populace.infra.tasks.models import TaskRow
 from populace.users import attributes_index, attributes_kept
 from populace.users.attributes_actions import replace_schema
 from populace.users.documents import USER_FIELDS
@@ -341,3 +342,20 @@ def test_ctrl_c_leaves_an_export_that_goes_on(make_user):
     with pytest.raises(Interrupted) as interrupted:
         run_here(asked(), by=SYSTEM, report=lambda job: signal.raise_signal(signal.SIGINT))
     assert Job.objects.get(pk=interrupted.value.job.id).done == 4
+
+
+def test_a_storage_out_of_reach_is_waited_for(client, make_user, folder):
+    """The queue tries again; nothing half-made is shown. Guard: populace/infra/storage/local.py:_told."""
+    make_user()
+    (folder / "jobs").write_bytes(b"no folder")
+    path = client.post(EXPORTS, {"format": "jsonl"})["Location"]
+    dispatch()
+    step()
+    task = TaskRow.objects.get(name="populace.bulk.tasks.run_job")
+    assert (task.state, "Unavailable" in task.error) == (TaskRow.OPEN, True)
+    job = client.get(path).json()
+    assert (job["state"], job["result_url"]) == ("running", None)
+    (folder / "jobs").unlink()
+    TaskRow.objects.update(due_at=now())
+    step()
+    assert client.get(path).json()["result"] == {"rows": User.objects.count()}
