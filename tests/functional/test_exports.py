@@ -17,9 +17,12 @@ from populace.bulk import exports, running, walks
 from populace.bulk.actions import create_job
 from populace.bulk.here import Interrupted, run_here
 from populace.bulk.models import Job, JobFile
+from populace.bulk.reads import blocks_of
 from populace.groups.models import Group, Membership, RoleAssignment
 from populace.infra.storage import storage
 from populace.infra.tasks.current import Again
+from populace.infra.tasks.models import TaskRow
+from populace.infra.tasks.queue import Lost
 from populace.users import attributes_index, attributes_kept
 from populace.users.attributes_actions import replace_schema
 from populace.users.documents import USER_FIELDS
@@ -258,8 +261,7 @@ class Died(Exception):
 
 
 def test_whoever_goes_on_does_so_behind_the_last_part_that_counts(make_user, folder, monkeypatch):
-    """Each person once, nothing of the part that was lost. Guards: populace/bulk/exports.py:_write (a name of its own),
-    run (position)."""
+    """Each person once, nothing of the part that was lost. Guards: populace/bulk/exports.py:run (position), _finish."""
     for _ in range(11):
         make_user()
     job, put, seen = create_job(asked(), by=SYSTEM), storage().put, []
@@ -281,6 +283,30 @@ def test_whoever_goes_on_does_so_behind_the_last_part_that_counts(make_user, fol
     made = [json.loads(line)["id"] for part in parts for line in part.read_bytes().splitlines()]
     assert made == [str(id) for id in User.objects.order_by("-date_joined", "-id").values_list("id", flat=True)]
     assert sorted(parts) == sorted((folder / job.folder).iterdir())  # what was lost is removed
+
+
+def test_whoever_comes_back_late_spoils_no_part(make_user, folder, monkeypatch):
+    """Guard: populace/bulk/exports.py:_write (a name of its own)"""
+    make_user()
+    job, put, began = create_job(asked(), by=SYSTEM), storage().put, []
+
+    def stand_still(key, path):
+        if not began:
+            began.append(key)
+            work(job)  # another worker, meanwhile
+            path.write_bytes(b"stale\n")
+        put(key, path)
+
+    def lost(**_):
+        if began:
+            raise Lost
+
+    monkeypatch.setattr(storage(), "put", stand_still)
+    with pytest.raises(Lost):
+        work(job, keep=lost)
+    found = Job.objects.get(pk=job.id)
+    made = b"".join(blocks_of(found, JobFile.objects.get(job_id=job.id)))
+    assert [row["id"] for row in lines(made)] == [str(User.objects.get().id)]
 
 
 def test_it_rests_and_goes_on(make_user):
@@ -341,3 +367,20 @@ def test_ctrl_c_leaves_an_export_that_goes_on(make_user):
     with pytest.raises(Interrupted) as interrupted:
         run_here(asked(), by=SYSTEM, report=lambda job: signal.raise_signal(signal.SIGINT))
     assert Job.objects.get(pk=interrupted.value.job.id).done == 4
+
+
+def test_a_storage_out_of_reach_is_waited_for(client, make_user, folder):
+    """The queue tries again; nothing half-made is shown. Guard: populace/infra/storage/local.py:_told."""
+    make_user()
+    (folder / "jobs").write_bytes(b"no folder")
+    path = client.post(EXPORTS, {"format": "jsonl"})["Location"]
+    dispatch()
+    step()
+    task = TaskRow.objects.get(name="populace.bulk.tasks.run_job")
+    assert (task.state, "Unavailable" in task.error) == (TaskRow.OPEN, True)
+    job = client.get(path).json()
+    assert (job["state"], job["result_url"]) == ("running", None)
+    (folder / "jobs").unlink()
+    TaskRow.objects.update(due_at=now())
+    step()
+    assert client.get(path).json()["result"] == {"rows": User.objects.count()}
