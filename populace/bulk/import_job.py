@@ -62,7 +62,7 @@ def run(running: Running) -> dict[str, Any]:
 
 
 class _BadRow(Exception):
-    """A row is bad of which none may be."""
+    """A row is bad of which none may be, or otherwise not as rehearsed."""
 
 
 class _Import:
@@ -140,20 +140,22 @@ class _Import:
         self._begin_writing()
 
     def _try(self, importer: Importer, rehearsal: Rehearsal, block: Sequence[Candidate]) -> None:
-        """Find out what would come of these rows."""
+        """Find out what would come of these rows; hash the passwords to write, where all goes in at once."""
         rehearsal.drop()
         importer.by = self.running.by
         with self.pace:
             importer.take(block)
+        if self.all_or_none and not self.dry_run:
+            for one in block:
+                if one.came is Came.CREATED and one.row.password:
+                    rehearsal.keep_hash(one.row.number, hashed(one.row.password))
 
     def _tell(self, importer: Importer, rehearsal: Rehearsal, block: Sequence[Candidate]) -> None:
-        """Find it out and tell it, and hash the passwords that will be written where all goes in at once."""
+        """Find it out and tell it."""
         numbers = deepcopy(self.numbers)
         self._try(importer, rehearsal, block)
         for one in block:
             numbers.count(one)
-            if one.came is Came.CREATED and one.row.password and self.all_or_none and not self.dry_run:
-                rehearsal.keep_hash(one.row.number, hashed(one.row.password))
         with self.running.chunk() as chunk:
             chunk.bad = [told(one) for one in block if one.came is Came.FAILED]
             chunk.done = len(block) if self.dry_run else 0
@@ -251,7 +253,10 @@ class _Import:
                     if one.row.password and (encoded := self.rehearsal.hash_of(one.row.number)):
                         one.made.columns["password"] = encoded
                 importer.make_groups(block)
-                importer.take(block)
+                try:
+                    importer.take(block)
+                except Unready:  # somebody new by now, whose password the rehearsal had no reason to hash
+                    raise _BadRow from None
                 for one in block:
                     numbers.count(one)
                 if numbers.failed:

@@ -1,0 +1,108 @@
+"""An import that rests, or dies, after any chunk ends as one that was never interrupted."""
+
+import json
+from contextlib import suppress
+
+import pytest
+
+from populace.audit.actors import SYSTEM
+from populace.bulk import import_job, running
+from populace.bulk.imports import import_job as asked_for
+from populace.bulk.imports import request_import, result_of
+from populace.bulk.models import Job, JobError, JobFile
+from populace.credentials.hashing import verify_password
+from populace.infra.tasks.current import Again
+from populace.users.models import User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PEOPLE = [
+    *({"external_id": str(number), "username": f"u{number}", "email": f"u{number}@example.org"} for number in range(7)),
+    {"email": "nobody"},
+    {"username": "u1"},  # somebody of the file, told bad
+    {"external_id": "2", "username": "new2"},
+    {"username": "u2"},  # free by now
+    {"username": "ann", "password": "open sesame"},
+    {"username": "ann"},
+    {"locale": "-"},
+]
+
+
+class Killed(BaseException):
+    """As if the process had died."""
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    for name in ("CHECKED", "FIRST", "LEAST"):
+        monkeypatch.setattr(import_job, name, 2)
+    monkeypatch.setattr(import_job, "WRITTEN", dict.fromkeys(import_job.WRITTEN, 2))
+
+
+@pytest.fixture
+def request_job(tmp_path):
+    def requested(people, **asked):
+        path = tmp_path / "people.jsonl"
+        path.write_text("".join(f"{json.dumps(one)}\n" for one in people))
+        job = asked_for("jsonl", **({"on_conflict": "fail"} | asked))
+        job.options["path"] = str(path)
+        return request_import(job, path, by=SYSTEM, filename="people.jsonl", content_type="x")
+
+    return requested
+
+
+def in_parts(job, *, killed: bool):
+    """Do a job, a chunk or two at a time, each with another worker; return how many there were and its progress."""
+    stays, seen = 0, []
+    while not Job.objects.get(pk=job.id).is_over:
+        chunks, renewed = 1 + stays % 2, []
+        began = len(seen)
+
+        def keep(*, progressed=False, most=chunks + 1, renewed=renewed):
+            renewed.append(progressed)
+            if killed and len(renewed) > most + 1:
+                raise Killed
+
+        def stopping(chunks=chunks, began=began):
+            return not killed and len(seen) - began >= chunks
+
+        stays += 1
+        assert stays < 100
+        with suppress(Again, Killed):
+            running.work(job.id, keep=keep, stopping=stopping, report=lambda job: seen.append(job.done))
+    return stays, seen
+
+
+def told(job):
+    return list(JobError.objects.filter(job_id=job.id).order_by("row").values_list("row", "code"))
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["rests", "dies"])
+@pytest.mark.parametrize("asked", [{}, {"dry_run": True}], ids=["real", "dry run"])
+def test_it_ends_as_one_that_was_never_interrupted(request_job, asked, killed):
+    """populace/bulk/import_job.py:_Import (position), populace/bulk/rehearsal.py:Rehearsal.keep"""
+    job = request_job(PEOPLE, **asked)
+    stays, seen = in_parts(job, killed=killed)
+    assert stays > 3
+    assert seen == sorted(seen)
+    result = result_of(Job.objects.get(pk=job.id))
+    assert told(job) == [(8, "invalid"), (9, "username_taken"), (13, "username_taken"), (14, "invalid")]
+    assert (result.job.state, result.failed, result.job.done) == ("succeeded", 4, 14)
+    assert result.done + result.skipped == 10  # a rehearsal does not know what would have changed
+    if not asked:
+        assert User.objects.count() == 9
+        assert verify_password("open sesame", User.objects.get(username="ann").password)
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["rests", "dies"])
+def test_all_or_none_is_all(request_job, killed):
+    """populace/bulk/import_job.py:_Import._keep_rehearsal"""
+    good = [one for one in PEOPLE if one.get("email") != "nobody" and one not in PEOPLE[-2:] and one != PEOPLE[8]]
+    job = request_job(good, rows="all")
+    stays, _ = in_parts(job, killed=killed)
+    result = result_of(Job.objects.get(pk=job.id))
+    assert (result.job.state, result.done, told(job)) == ("succeeded", 10, [])
+    assert User.objects.count() == 9
+    assert verify_password("open sesame", User.objects.get(username="ann").password)
+    assert set(JobFile.objects.values_list("name", flat=True)) == {"source", "rehearsal"}
+    assert stays > 3
