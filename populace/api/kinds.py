@@ -144,12 +144,6 @@ KINDS = {
         "Somebody active must hold the role owner: give it to another person first.",
         '`POST /api/v1/users/{id}/roles` with `{"add": ["owner"]}`, or `populace user grant`.',
     ),
-    "too_many_members": Kind(
-        409,
-        "Too many members",
-        "A group is deleted with at most 100,000 members: remove others first, 1,000 a call.",
-        "`POST /api/v1/groups/{id}/members` with `remove`, until fewer are left; then delete the group.",
-    ),
     "not_confirmed": Kind(
         409,
         "Not confirmed",

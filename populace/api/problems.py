@@ -19,7 +19,7 @@ from populace.api.kinds import KINDS
 from populace.bulk.errors import Beyond, JobNotFound, NotConfirmed, NotUndoable, TooManyJobs
 from populace.credentials.errors import ExceedsToken, TokenNotFound, TooManyTokens
 from populace.credentials.hashing import HashingBusy, PasswordRefused
-from populace.groups.errors import Cycle, GroupNotFound, NameTaken, TooManyMembers
+from populace.groups.errors import Cycle, GroupNotFound, NameTaken
 from populace.infra.db.causes import Cause, cause_of
 from populace.infra.db.mariadb.errors import number_of
 from populace.infra.db.pool import PoolExhausted, is_lost
@@ -200,11 +200,6 @@ def _(error: Cycle) -> Problem:
 @problem_of.register
 def _(error: TooManyJobs) -> Problem:
     return Problem("quota", "Twenty of your jobs wait or run already.")
-
-
-@problem_of.register
-def _(error: TooManyMembers) -> Problem:
-    return Problem("too_many_members")
 
 
 @problem_of.register

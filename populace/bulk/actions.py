@@ -59,12 +59,12 @@ def create_job(
 
 @retried
 def cancel_job(job_id: UUID, *, by: Actor) -> Job:
-    """Have a job stop at its next resting place; one that is over stays as it is. Raises JobNotFound."""
+    """Have a job stop at its next resting place; one that is over, or decided, stays as it is. Raises JobNotFound."""
     with atomic(Job):
         job = Job._base_manager.select_for_update().filter(pk=job_id).first()
         if job is None:
             raise JobNotFound
-        if not job.is_over and not job.cancel_asked:
+        if not job.is_over and not job.cancel_asked and not KINDS[job.kind].decided:
             job.cancel_asked = True
             Job._base_manager.filter(pk=job_id).update(cancel_asked=True)
             write(recorded_of(job, "job.cancel_asked", by=by))

@@ -1,21 +1,19 @@
 """/api/v1/jobs: how far each has come, and what it has made. Whoever asked for it sees it; `admin` sees all."""
 
-import hmac
 import json
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from populace.api.authentication import actor_of, require
 from populace.api.idempotency import NOTHING
+from populace.api.jobs import documents_of, is_good, shown_job
 from populace.api.lists import ListView
 from populace.api.paging import Asked, Key, parameters_of
 from populace.api.problems import Fault, Problem
@@ -26,14 +24,14 @@ from populace.bulk import exports, undo
 from populace.bulk.actions import cancel_job, create_job, fetched
 from populace.bulk.bulk_actions import ask
 from populace.bulk.chosen import PERMISSIONS, chosen_of
-from populace.bulk.documents import BASE, JOB_FIELDS, document_of, filename_of
+from populace.bulk.documents import BASE, JOB_FIELDS, filename_of
 from populace.bulk.error_rows import csv_of
 from populace.bulk.errors import OptionRefused
 from populace.bulk.formats import FORMATS
 from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.imports import ON_CONFLICT, ROWS, import_job, request_import
 from populace.bulk.kinds import KINDS, MEDIA, BadRows
-from populace.bulk.models import Job, JobFile
+from populace.bulk.models import Job
 from populace.bulk.options import parsed
 from populace.bulk.preview import preview_of
 from populace.bulk.reads import FIRST_ID, LAST_ID, blocks_of, job_of, jobs_of, results_of, with_errors
@@ -46,9 +44,6 @@ CHOOSE = "users:read"
 """Of a bulk action; what else it takes, the action says."""
 
 BULK_FIELDS = ("action", "filter", "ids", "group", "values", "partial", "preview", "confirm")
-
-LINK_S = 15 * 60
-"""Seconds that the link to a result is good for; a new one comes with every look at the job."""
 
 
 class Jobs(ListView):
@@ -277,37 +272,3 @@ def download(blocks: Iterable[bytes], content_type: str, filename: str) -> Strea
     """Return a file, block by block, that no cache keeps and no browser shows."""
     headers = {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
     return StreamingHttpResponse(blocks, content_type=content_type, headers=headers)
-
-
-def shown_job(job: Job, *, status: int = 200) -> HttpResponse:
-    """Return a job's document."""
-    (document,) = documents_of([job])
-    headers = {"Location": f"{BASE}/{job.id}"} if status in (201, 202) else {}
-    return HttpResponse(document, content_type=JSON, status=status, headers=headers)
-
-
-def documents_of(jobs: list[Job]) -> list[bytes]:
-    """Return the documents of these jobs: two statements, however many they are."""
-    bad, files = (with_errors(jobs), results_of(jobs)) if jobs else (set[UUID](), dict[UUID, JobFile]())
-    return [
-        document_of(job, has_errors=job.id in bad, result_url=_link(job) if job.id in files else None) for job in jobs
-    ]
-
-
-def _link(job: Job) -> str:
-    until = int(time.time()) + LINK_S
-    return f"{BASE}/{job.id}/result?link={until}.{_signature(job, until, settings.SECRET_KEY)}"
-
-
-def is_good(link: str, job: Job) -> bool:
-    """Tell whether we gave this link to this job's result out, less than LINK_S ago."""
-    until, _, signature = link.partition(".")
-    if not (until.isascii() and until.isdecimal() and len(until) < 12 and int(until) >= time.time()):
-        return False
-    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return any(hmac.compare_digest(signature.encode(), _signature(job, int(until), one).encode()) for one in secrets)
-
-
-def _signature(job: Job, until: int, secret: str) -> str:
-    key = hmac.digest(secret.encode(), b"populace job result 1", "sha256")
-    return hmac.digest(key, json.dumps([str(job.id), str(job.user_id), until]).encode(), "sha256").hex()

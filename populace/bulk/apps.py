@@ -8,7 +8,7 @@ class BulkConfig(AppConfig):
         """Have jobs run once they are asked for, told dead when their task is, and forgotten when they are over."""
         import populace.bulk.import_job  # noqa: F401 (adds its kind)
         from populace.audit.consequences import on
-        from populace.bulk import bulk_actions, exports, undo  # noqa: F401 (each adds its kind)
+        from populace.bulk import bulk_actions, exports, group_delete, undo  # noqa: F401 (each adds its kind)
         from populace.bulk.expiry import delete_expired, delete_leftovers
         from populace.bulk.models import BulkTarget, Job
         from populace.bulk.tasks import given_up, run_job
@@ -20,4 +20,4 @@ class BulkConfig(AppConfig):
         WHEN_DEAD[run_job.module_path] = given_up
         EXEMPT[Job] = "names who asked for it by id alone, and is deleted with its files days after its end"
         EXEMPT[BulkTarget] = "names whom a job is about by id alone, and is deleted with the job"
-        CHORES.extend(chore for chore in (delete_expired, delete_leftovers) if chore not in CHORES)
+        CHORES.extend(chore for chore in (delete_expired, delete_leftovers, group_delete.go_on) if chore not in CHORES)

@@ -147,7 +147,7 @@ def _group(action: str, given: Any) -> UUID | None:
     if given is None:
         raise Invalid("required", "The id of the group.", "group")
     group = _id(given, "group")
-    if not Group.objects.filter(pk=group).exists():
+    if not Group.objects.filter(pk=group, closed=False).exists():
         raise Invalid("not_found", "No group has this id.", "group")
     return group
 

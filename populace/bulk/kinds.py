@@ -39,6 +39,8 @@ class Kind:
     """Does it, chunk by chunk, from `running.position` on; returns the result, JSON. Raises JobRefused."""
     permission: str
     """What whoever asks must hold: at first, at every chunk, and to fetch a file of it."""
+    decided: bool = False
+    """All that asks for a right was done when it was asked for: it goes on whoever asked, and is not cancelled."""
     errors: "Callable[[Job], BadRows] | None" = None
     """Return the file of the bad rows; None: rows as they are in JobError, in CSV."""
 

@@ -142,6 +142,8 @@ class Running:
 
     def look(self) -> None:
         """See whether the job should go on, and what whoever asked may do by now. Raises Cancelled, JobRefused."""
+        if KINDS[self.job.kind].decided:
+            return
         if Job._base_manager.filter(pk=self.job.pk, cancel_asked=True).exists():
             raise Cancelled
         self.by = actor_of(self.job)

@@ -19,7 +19,7 @@ from populace.audit.permissions import ADMIN, expanded
 from populace.groups import closure
 from populace.groups.errors import GroupNotFound, NameTaken, TooManyMembers
 from populace.groups.guards import check_held, may_act_on, may_act_on_all, owner_stays, rights_changed
-from populace.groups.models import Group, GroupParent, GroupRole, Membership, Role, RoleAssignment
+from populace.groups.models import Group, GroupClosure, GroupParent, GroupRole, Membership, Role, RoleAssignment
 from populace.groups.reads import GROUP, holds_owner, permissions_of_group, roles_of
 from populace.infra.db.retry import retried
 from populace.infra.db.write import Change, Duplicate, write, write_along
@@ -31,7 +31,7 @@ MEMBERS_MAX = 1000
 """People of one call."""
 
 MEMBERS_DELETED_MAX = 100_000
-"""Members whom a group may have when it is deleted; more are removed first, call by call."""
+"""Members whom a group may have when it is deleted at once; of a larger one a job removes them."""
 
 
 @retried
@@ -102,16 +102,51 @@ def delete_group(group_id: UUID, *, by: Actor, expected: int | None = None) -> N
         count = members.values("user_id")[: MEMBERS_DELETED_MAX + 1].count()
         if count > MEMBERS_DELETED_MAX:
             raise TooManyMembers
-        orphans = [one for one in closure.below(group_id) if one != group_id]
-        if permissions_of_group(group_id):
-            rights_changed()
         members._raw_delete(router.db_for_write(Membership))
-        GroupParent._base_manager.filter(parent_id=group_id).delete()
-        closure.rebuild(orphans)
-        changes = {"name": {"old": group.name, "new": None}, "members": {"old": count, "new": 0}}
-        group_rows = Group._base_manager.filter(pk=group_id)
-        write(_recorded(group_id, "group.deleted", by=by, changes=changes))
-        group_rows.delete()
+        _end(group, members=count, by=by)
+        Group._base_manager.filter(pk=group_id).delete()
+
+
+@retried
+def close_group(group_id: UUID, *, by: Actor, expected: int | None = None) -> int:
+    """End a group that has too many members to be deleted at once, and return how many there are.
+
+    From then on it grants nothing, its name is free, no call finds it, and nobody comes in: what is left is for
+    remove_closed. Raises as delete_group.
+    """
+    with owner_stays(lambda: ADMIN in permissions_of_group(group_id)):
+        group = locked_group(group_id, by=by)
+        if expected is not None and group.version != expected:
+            raise VersionMismatch
+        count = Membership._base_manager.filter(group_id=group_id).count()
+        _end(group, members=count, by=by)
+        for links in (GroupParent, GroupRole, GroupClosure):
+            links._base_manager.filter(group_id=group_id).delete()
+        Group._base_manager.filter(pk=group_id).update(closed=True, name_normal=str(group_id))
+    return count
+
+
+def remove_closed(group_id: UUID, *, behind: UUID, rows: int) -> tuple[UUID | None, int]:
+    """Remove some members of a closed group, behind an id; return the last one's, and how many. Then the group goes."""
+    members = Membership._base_manager.filter(group_id=group_id, user_id__gt=behind).order_by("user_id")
+    ids = list(members.values_list("user_id", flat=True)[:rows])
+    if not ids:
+        Group._base_manager.filter(pk=group_id, closed=True).delete()
+        return None, 0
+    gone = Membership._base_manager.filter(group_id=group_id, user_id__gt=behind, user_id__lte=ids[-1])
+    gone._raw_delete(router.db_for_write(Membership))
+    return ids[-1], len(ids)
+
+
+def _end(group: Group, *, members: int, by: Actor) -> None:
+    """Let what lies below a group lose it, and record its end."""
+    orphans = [one for one in closure.below(group.id) if one != group.id]
+    if permissions_of_group(group.id):
+        rights_changed()
+    GroupParent._base_manager.filter(parent_id=group.id).delete()
+    closure.rebuild(orphans)
+    changes = {"name": {"old": group.name, "new": None}, "members": {"old": members, "new": 0}}
+    write(_recorded(group.id, "group.deleted", by=by, changes=changes))
 
 
 @retried
@@ -196,7 +231,7 @@ def check_roles(names: Iterable[str], field: str = "roles") -> list[Role]:
 def locked_group(group_id: UUID, *, by: Actor) -> Group:
     """Return the group, locked until the transaction ends; raises Forbidden where it permits more than the actor."""
     group = Group._base_manager.select_for_update().filter(pk=group_id).first()
-    if group is None:
+    if group is None or group.closed:
         raise GroupNotFound
     check_held(permissions_of_group(group_id), by=by)
     return group

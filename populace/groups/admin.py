@@ -31,6 +31,10 @@ class GroupAdmin(ConsoleAdmin):
     search_help_text = "Name begins with…"
     fieldsets = (("Group", {"fields": (("called", "version"), "about", "key")}),)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        """Return those that are not being deleted."""
+        return Group.objects.filter(closed=False)
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:

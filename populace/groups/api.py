@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from populace.api.authentication import actor_of, folded
+from populace.api.jobs import shown_job
 from populace.api.lists import ListView, Read
 from populace.api.paging import Asked, Key
 from populace.api.problems import Fault, Problem
@@ -24,6 +25,8 @@ from populace.api.views import (
     version_of,
     versions_of,
 )
+from populace.bulk import group_delete
+from populace.bulk.reads import job_of
 from populace.groups.actions import (
     MEMBERS_MAX,
     change_members,
@@ -33,7 +36,9 @@ from populace.groups.actions import (
     update_group,
 )
 from populace.groups.documents import GROUP_FIELDS, MEMBER_FIELDS, NEW, PATCH, ROLES_MAX
+from populace.groups.errors import TooManyMembers
 from populace.groups.reads import GROUP, groups, members, permissions_of, roles_of
+from populace.infra.db.along import waiting
 from populace.infra.db.compiled import Row
 from populace.infra.db.lookups import LAST
 from populace.users.documents import check_read_only
@@ -79,11 +84,23 @@ class GroupView(DocumentView):
         return shown(update_group(key, by=actor_of(request), values=values, expected=expected))
 
     def delete(self, request: Request, id: str) -> HttpResponse:
-        """Remove a group; its members stay."""
+        """Remove a group; its members stay. A large one is closed at once and removed by a job: 202."""
         key = uuid_or_404(id)
         refuse_body(request)
-        delete_group(key, by=actor_of(request), expected=_expected(request, key))
+        by, expected = actor_of(request), _expected(request, key)
+        try:
+            delete_group(key, by=by, expected=expected)
+        except TooManyMembers:
+            if along := waiting():
+                along.row.status = 202
+            return shown_job(group_delete.ask(key, by=by, expected=expected), status=202)
         return HttpResponse(status=204)
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the group as it is now, or the job that removes it."""
+        if kept.status == 202:
+            return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
+        return super().repeat(request, kept)
 
 
 class GroupMembers(ListView):

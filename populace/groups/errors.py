@@ -14,4 +14,4 @@ class Cycle(Exception):
 
 
 class TooManyMembers(Exception):
-    """The group has more members than one call removes."""
+    """The group has more members than one transaction removes: close it."""

@@ -19,6 +19,8 @@ class Group(Guarded):
     name_normal = NormalField(max_length=400, unique=True)
     description = models.CharField(max_length=1000, default="", blank=True)
     version = models.BigIntegerField(default=1)
+    # Being deleted by a job: it grants nothing, its name is free, and no call finds it any more.
+    closed = models.BooleanField(default=False, db_default=False)
 
     def __str__(self) -> str:
         return self.name

@@ -64,7 +64,8 @@ PERMISSIONS = Compiled(
 )
 GROUP_PERMISSIONS = Compiled(Group.objects.order_by().filter(pk=_group).values_list(granted_to_group(_group)))
 
-GROUP = Compiled(Group.objects.order_by().filter(pk=_group).values_list(document(GroupDocument, owner=_group)))
+_open = Group.objects.order_by().filter(pk=_group, closed=False)
+GROUP = Compiled(_open.values_list(document(GroupDocument, owner=_group)))
 """`GROUP.one(id=…)`: the group's document; None where there is none."""
 
 ROWS = (21, 51, 101, 201)
@@ -76,7 +77,7 @@ def groups(*, descending: bool) -> Compiled:
     """Return the statement of a page of groups, by name; its rows are (document, name as compared)."""
     sign, side = ("-", "lt") if descending else ("", "gt")
     behind = {f"name_normal__{side}": Param("name", Group._meta.get_field("name_normal"))}
-    found = Group.objects.filter(**behind).order_by(f"{sign}name_normal")
+    found = Group.objects.filter(**behind, closed=False).order_by(f"{sign}name_normal")
     return Compiled(found.values_list(document(GroupDocument), "name_normal"), limits=ROWS)
 
 

@@ -15,8 +15,7 @@ import pytest
 from populace.api.kinds import KINDS
 from populace.bulk.actions import OPEN_MAX
 from populace.credentials.hashing import SLOTS
-from populace.groups.actions import MEMBERS_DELETED_MAX
-from tests.support.database import BROKEN, FULL, GONE, SLOW, destroy, fill_group, no_writes, refuse_addresses
+from tests.support.database import BROKEN, FULL, GONE, SLOW, destroy, no_writes, refuse_addresses
 from tests.support.installation import Installation
 from tests.support.missing import missing
 from tests.support.openapi import Contract
@@ -119,11 +118,18 @@ def _(site):
     return site.patch(f"{GROUPS}/{above['id']}", json={"parents": [below["id"]]})
 
 
-@provokes("too_many_members")
+@provokes("not_confirmed")
 def _(site):
-    group = site.group()["id"]
-    fill_group(site.database, group, MEMBERS_DELETED_MAX + 1)
-    return site.http.delete(f"{GROUPS}/{group}")
+    file = "username\n" + "".join(f"crowd{number}\n" for number in range(1_001))
+    job = site.post("/api/v1/imports", files={"file": ("people.csv", file, "text/csv")}).json()
+    wait_until(lambda: site.get(f"/api/v1/jobs/{job['id']}").json()["state"] == "succeeded", "they are there")
+    return site.post("/api/v1/bulk-actions", json={"action": "deactivate", "filter": {}})
+
+
+@provokes("not_undoable")
+def _(site):
+    job = site.post("/api/v1/bulk-actions", json={"action": "erase", "filter": {"domain": "nobody.example"}}).json()
+    return site.post(f"/api/v1/jobs/{job['id']}/undo")
 
 
 @provokes("precondition_failed")

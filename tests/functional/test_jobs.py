@@ -213,11 +213,11 @@ def test_a50_a_result_is_fetched_by_who_asked_and_the_log_tells(client, client_o
 
 
 def test_a50_a_link_ends_in_fifteen_minutes(client, done, monkeypatch):
-    """Guard: populace/bulk/api.py:is_good."""
+    """Guard: populace/api/jobs.py:is_good."""
     link = client.get(f"{JOBS}/{done.id}").json()["result_url"]
     assert client.get(link[:-1] + ("0" if link[-1] != "0" else "1")).status_code == 404
     clock = now().timestamp() + 15 * 60 + 2
-    monkeypatch.setattr("populace.bulk.api.time.time", lambda: clock)
+    monkeypatch.setattr("populace.api.jobs.time.time", lambda: clock)
     assert client.get(link).status_code == 404
     assert client.get(f"{JOBS}/{done.id}/result").status_code == 200
 

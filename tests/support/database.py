@@ -78,28 +78,6 @@ def no_writes(url: str) -> Iterator[None]:
         connection.close()
 
 
-def fill_group(url: str, group: str, size: int) -> None:
-    """Put as many members into a group, whom nobody else knows: a table of people of that size takes minutes."""
-    if url.startswith("sqlite"):
-        connection: Any = _file(url)
-        numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {size}) "
-        rows = "SELECT '{group}', printf('%032x', i), CURRENT_TIMESTAMP FROM n"
-        group = group.replace("-", "")
-    elif url.startswith("mysql"):
-        connection = connected(url)
-        connection.execute("SET foreign_key_checks = 0")
-        numbers = ""
-        rows = "SELECT '{group}', lpad(hex(seq), 32, '0'), now() FROM seq_1_to_{size}"
-    else:
-        connection = psycopg.connect(url)
-        connection.execute("SET session_replication_role = replica")  # no foreign keys
-        numbers, rows = "", "SELECT '{group}', lpad(to_hex(i), 32, '0')::uuid, now() FROM generate_series(1, {size}) i"
-    columns = "INSERT INTO groups_membership (group_id, user_id, since) "
-    connection.execute((numbers + columns + rows).format(size=size, group=group))
-    connection.commit()
-    connection.close()
-
-
 def destroy(url: str) -> None:
     """Take the database away from under a running server."""
     if url.startswith("sqlite"):

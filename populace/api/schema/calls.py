@@ -24,6 +24,8 @@ class Call(NamedTuple):
     """The answer has an ETag, and so does If-Match of calls that change the same thing."""
     conditional: bool = False
     """Takes If-Match."""
+    also: tuple[tuple[int, str], ...] = ()
+    """Other answers: status, and the component given."""
     media: str = ""
     """Media type of the body; '': JSON."""
 
@@ -236,16 +238,19 @@ CALLS = {
         "Job",
         {"action": "deactivate", "filter": {"last_login_before": "2020-01-01", "last_login_after": "2019-01-01"}},
         refuses=("not_confirmed", "quota", "too_many", "order_not_served", "not_indexed"),
+        also=((200, "BulkPreview"),),
     ),
     ("DELETE", "/api/v1/tokens/{id}"): Call(
         "revokeToken", "End a token, from the next request on.", "Nothing", body_required=False
     ),
     ("DELETE", "/api/v1/groups/{id}"): Call(
         "deleteGroup",
-        "Remove a group; its members stay.",
+        "Remove a group; its members stay. One of more than 100,000 members grants nothing from now on and is removed "
+        "by a job: 202 with it.",
         "Nothing",
-        refuses=("last_owner", "too_many_members"),
+        refuses=("last_owner", "quota"),
         body_required=False,
+        also=((202, "Job"),),
         conditional=True,
     ),
     ("DELETE", "/api/v1/users/{id}"): Call(

@@ -14,6 +14,7 @@ from populace.bulk.chosen import PERMISSIONS as PERMISSIONS_OF_ACTIONS
 from populace.bulk.formats import FORMATS
 from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.imports import ON_CONFLICT, ROWS
+from populace.bulk.preview import SAMPLES, Sample
 from populace.credentials import documents as credentials
 from populace.credentials.hashing import LONGEST_CHARACTERS, SHORTEST_CHARACTERS
 from populace.groups import documents as groups
@@ -186,6 +187,18 @@ def _bulk_action() -> Shape:
     return struct(["action"], **said) | {"oneOf": [{"required": ["filter"]}, {"required": ["ids"]}]}
 
 
+def _bulk_preview() -> Shape:
+    number: Shape = {"type": "integer", "minimum": 0}
+    return struct(
+        count=number | {"description": "Everybody who matches."},
+        changed=number | {"description": "Those of them whom it would change."},
+        samples=array(struct(**dict.fromkeys(Sample._fields, TEXT)), maxItems=SAMPLES),
+        excluded=array(struct(code=TEXT, reason=TEXT, count=number)),
+        must_be_confirmed={"type": "boolean"},
+        confirm=TEXT | {"description": "What the call itself may carry as `confirm`, for 15 minutes."},
+    )
+
+
 def _answers(token: Shape) -> dict[str, Shape]:
     """Return what calls give that is no document."""
     secret: Shape = {"type": ["string", "null"], "description": "Shown once: null in a repeated answer."}
@@ -197,6 +210,7 @@ def _answers(token: Shape) -> dict[str, Shape]:
         "Found": struct(results=array(struct(identifier={"type": ["string", "object"]}, user=person))),
         "UserResults": struct(results=array(result)),
         "Roles": struct(**names),
+        "BulkPreview": _bulk_preview(),
         "MembersChanged": struct(added=array(UUID), removed=array(UUID)),
         "NewTokenShown": struct(**token["properties"], secret=secret),
         "Schema": FREE,

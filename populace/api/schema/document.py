@@ -155,6 +155,9 @@ def _responses(method: str, path: str, view: type[LeanView], call: Call) -> Shap
     if status == 201 and "{id}" not in path:
         success["links"] = _links(path)
     found = {str(status): success}
+    for other, component in call.also:
+        content = {JSON: {"schema": {"$ref": f"#/components/schemas/{component}"}}}
+        found[str(other)] = {"description": "Done.", "headers": _headers(names), "content": content}
     if is_revalidated(method, path, view, call):
         found["304"] = {"description": "It is still what you hold.", "headers": _headers([*names, "ETag"])}
     codes = _codes(method, path, view, call)
