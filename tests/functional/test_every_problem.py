@@ -15,6 +15,7 @@ import pytest
 from populace.api.kinds import KINDS
 from populace.bulk.actions import OPEN_MAX
 from populace.credentials.hashing import SLOTS
+from tests.support.activity import waiting
 from tests.support.database import BROKEN, FULL, GONE, SLOW, destroy, no_writes, refuse_addresses
 from tests.support.installation import Installation
 from tests.support.missing import missing
@@ -120,9 +121,8 @@ def _(site):
 
 @provokes("not_confirmed")
 def _(site):
-    file = "username\n" + "".join(f"crowd{number}\n" for number in range(1_001))
-    job = site.post("/api/v1/imports", files={"file": ("people.csv", file, "text/csv")}).json()
-    wait_until(lambda: site.get(f"/api/v1/jobs/{job['id']}").json()["state"] == "succeeded", "they are there")
+    for numbers in (range(1_000), range(1_000, 1_001)):
+        site.post(f"{USERS}/batch", json={"users": [{"username": f"crowd{number}"} for number in numbers]})
     return site.post("/api/v1/bulk-actions", json={"action": "deactivate", "filter": {}})
 
 
@@ -144,7 +144,7 @@ def _(site):
 def _(site):
     files = {"file": ("people.csv", "email\na@example.com\n", "text/csv")}
     for _ in range(OPEN_MAX):  # no worker runs
-        assert site.post("/api/v1/imports", files=files).status_code == 202
+        site.post("/api/v1/imports", files=files)
     return site.post("/api/v1/imports", files=files)
 
 
@@ -198,7 +198,7 @@ def _(site):
     with ThreadPoolExecutor(3) as others, no_writes(site.database):
         for _ in range(3):  # as many as there are connections; each waits two seconds for the lock
             others.submit(httpx.post, site.server.url + USERS, **with_token(site, call), timeout=20)
-        sleep(0.3)
+        wait_until(lambda: waiting(site.database) == 3, "all connections wait")
         return site.get(USERS)
 
 
