@@ -10,6 +10,13 @@ type Options = Mapping[str, Any]
 """What an operator says of a file that it does not say itself: `encoding`, `delimiter`, a project's hash parameters."""
 
 NO_OPTIONS: Options = {}
+KNOWN_OPTIONS = frozenset(
+    (
+        *("encoding", "delimiter", "passwords", "algorithm"),
+        *("base64_signer_key", "base64_salt_separator", "rounds", "mem_cost"),
+    )
+)
+"""The first two for any CSV; the others are Firebase's (formats/firebase.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,8 +124,8 @@ def import_(
     from populace.cli.directory import directory
 
     if as_is:
-        if file_format or on_conflict != "skip" or rows != "good" or welcome:
-            raise Failure(USAGE, "import --as-is: no option about rows goes with it")
+        if file_format or options or on_conflict != "skip" or rows != "good" or welcome or file.is_dir():
+            raise Failure(USAGE, "import --as-is: takes one file; no option about rows goes with it")
         moving.import_as_is(file, dry_run=dry_run, as_json=as_json)
         return
 

@@ -110,8 +110,9 @@ def _bytes(told: Given, encoding: str) -> bytes:
 
 
 def _firebase(digest: str, salt: str, parameters: Given) -> str:
-    cost = f"ln={int(parameters.get('mem_cost', 14))},r={int(parameters.get('rounds', 8))},p=1"
-    separator, signer = parameters.get("base64_salt_separator") or "", parameters["base64_signer_key"]
+    # None of them has a default: with a wrong one nobody could sign in, and nobody would know why.
+    cost = f"ln={int(parameters['mem_cost'])},r={int(parameters['rounds'])},p=1"
+    separator, signer = parameters["base64_salt_separator"], parameters["base64_signer_key"]
     return f"$firescrypt${cost}${_text(salt)}${_text(digest)}${_text(separator)}${_text(signer)}"
 
 

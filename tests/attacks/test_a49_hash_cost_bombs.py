@@ -74,7 +74,7 @@ def test_a49_a_cost_bomb_of_keycloak_is_refused():
 
 
 ZEROS = {"value": "00" * 64, "encoding": "hex"}
-SIGNER = {"base64_signer_key": KEY, "base64_salt_separator": "Bw=="}
+SIGNER = {"base64_signer_key": KEY, "base64_salt_separator": "Bw==", "rounds": 8}
 OKTA = {"algorithm": "PBKDF2", "salt": "c2FsdA==", "value": KEY, "digestAlgorithm": "SHA256_HMAC", "keySize": 32}
 FOREIGN = {
     "Auth0's scrypt": lambda: from_auth0({"algorithm": "scrypt", "hash": ZEROS, "salt": {"value": "s"}, "cost": 2**30}),

@@ -268,6 +268,27 @@ def test_import_prints_the_summary_and_ends_with_3_where_rows_are_bad(populace, 
     ]
 
 
+def test_import_takes_options_from_a_file_and_refuses_others(populace, tmp_path):
+    path, options = tmp_path / "people.csv", tmp_path / "options.json"
+    path.write_bytes("username|first_name\nann|Łukasz\n".encode("cp1250"))
+    options.write_text('{"encoding": "cp1250"}')
+    ended = populace("import", path, "--options", options)
+    assert (ended.code, ended.err.splitlines()) == (
+        0, ['taken as csv, cp1250, by "|": username -> username, first_name -> first_name']
+    )  # fmt: skip
+    assert User.objects.get(username="ann").first_name == "Łukasz"
+    options.write_text('{"encodin": "cp1250"}')
+    ended = populace("import", path, "--options", options)
+    assert (ended.code, ended.err.partition(";")[0]) == (2, "populace: 1 unknown options")
+
+
+def test_import_takes_a_folder_of_keycloak_but_not_as_is(populace, tmp_path):
+    (tmp_path / "R-users-0.json").write_text('{"realm": "R", "users": [{"username": "ann"}]}')
+    assert populace("import", tmp_path, "--as-is").code == 2
+    assert populace("import", tmp_path).code == 0
+    assert User.objects.get().username == "ann"
+
+
 def test_import_says_that_a_dry_run_was_one(populace, tmp_path):
     path = tmp_path / "people.csv"
     path.write_text("email\ngood@example.org\n")

@@ -97,7 +97,7 @@ def test_what_an_operator_says_goes_before_what_is_found_out(taken):
 
 
 @pytest.mark.parametrize(
-    "options", [{"encoding": "rot13"}, {"encoding": "\0"}, {"delimiter": "x"}, {"delimiter": ";;"}]
+    "options", [{"encoding": "rot13"}, {"encoding": "\0"}, {"delimiter": "x"}, {"delimiter": ";;"}, {"x": 1}]
 )
 def test_an_encoding_or_delimiter_that_there_is_not_is_refused(taken, options):
     """Guards: populace/bulk/formats/text.py:known, tables.py:dialect"""

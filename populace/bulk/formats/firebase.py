@@ -91,6 +91,8 @@ def _check(options: Options) -> None:
         if options.get("passwords") != "leave":
             raise FileRefused(NEEDS)
         return
+    if options.get("algorithm", "SCRYPT") != "SCRYPT":
+        raise OptionRefused("passwords of Firebase are hashed by SCRYPT; no other algorithm is known here")
     try:
         adopted(from_firebase("A" * 86, "AAAA", options))
     except Invalid:

@@ -14,7 +14,7 @@ from populace.bulk.formats.sheet import NO_WORKBOOK
 from populace.bulk.formats.source import FILE_MAX, TOO_LARGE, starts_with
 from populace.bulk.formats.text import MARKS, SHOWN
 from populace.bulk.formats.workbook import WORKBOOK
-from populace.bulk.rows import NO_OPTIONS, Options
+from populace.bulk.rows import KNOWN_OPTIONS, NO_OPTIONS, Options
 
 AUTH0 = ("user_id", "custom_password_hash", "app_metadata", "user_metadata", "given_name", "family_name", "nickname")
 
@@ -56,6 +56,8 @@ def recognised(path: Path, file_format: str | None = None, options: Options = NO
     """Return what the file is: of `file_format` where that is given. Raises FileRefused, OptionRefused."""
     if file_format is not None and file_format not in FORMATS:
         raise OptionRefused(f"unknown format; there are {', '.join(FORMATS)}")
+    if unknown := options.keys() - KNOWN_OPTIONS:
+        raise OptionRefused(f"{len(unknown)} unknown options; there are {', '.join(sorted(KNOWN_OPTIONS))}")
     if path.stat().st_size > FILE_MAX:
         raise FileRefused(TOO_LARGE)
     if name := _of_folder(path):

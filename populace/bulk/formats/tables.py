@@ -88,14 +88,17 @@ def records(path: Path, how: Dialect, *, escape: str | None = None) -> Iterator[
 
 def rows(found: Iterator[Record], columns: Sequence[str], to_row: ToRow, encoding: str = "UTF-8") -> Iterator[Row]:
     """Yield a row for each record below a header of these columns; they are in our words or in the format's own."""
+    has_told = not set(columns).isdisjoint(TOLD)
     for number, record in enumerate(found, 1):
-        sent = without_told(columns, record.cells)
+        sent = without_told(columns, record.cells) if has_told else record.cells
         fault = record.fault or _fault(columns, record, sent, encoding)
         if fault:
             yield unreadable(number, record.behind, fault, record.cells if record.fault else sent)
         else:
             pairs = zip(columns, record.cells, strict=True)
-            given = {name: cell for name, cell in pairs if cell.strip() and name not in TOLD}
+            given = {name: cell for name, cell in pairs if cell.strip()}
+            for name in TOLD if has_told else ():
+                given.pop(name, None)
             yield to_row(number, record.behind, sent, given)
 
 

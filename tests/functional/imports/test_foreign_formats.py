@@ -111,7 +111,18 @@ def test_firebase_without_parameters_is_refused_before_anything_is_done(run, dat
     assert not User.objects.exists()
 
 
-@pytest.mark.parametrize("wrong", [{"mem_cost": 30}, {"rounds": "many"}, {"base64_signer_key": "?"}])
+@pytest.mark.parametrize("name", ["base64_salt_separator", "rounds", "mem_cost"])
+def test_no_parameter_has_a_default(run, data, firebase_options, name):
+    """Guards: populace/credentials/vendors.py:_firebase, populace/bulk/formats/recognition.py:recognised (unknown)"""
+    rest = {other: value for other, value in firebase_options.items() if other != name}
+    for options in (rest, rest | {f"{name}s": firebase_options[name]}):
+        with pytest.raises(OptionRefused):
+            run(data / "firebase-users.json", options=options)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"mem_cost": 30}, {"rounds": "many"}, {"base64_signer_key": "?"}, {"algorithm": "BCRYPT"}]
+)
 def test_parameters_that_nobody_could_check_are_refused(run, data, firebase_options, wrong):
     """Guards: populace/bulk/formats/firebase.py:_check (A49: mem_cost 30)"""
     with pytest.raises(OptionRefused):
