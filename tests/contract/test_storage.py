@@ -122,6 +122,7 @@ def test_installations_share_a_bucket_under_prefixes_of_their_own(s3_address, ma
         Bucket(**settings_of("FILES_URL", url_of(s3_address, bucket, f"/{name}"))) for name in ("one", "other")
     )
     one.put("jobs/1/a", made(b"one"))
+    assert list(one.keys("jobs/", after="jobs/1/a")) == []
     assert (list(one.keys("jobs/")), list(other.keys("jobs/"))) == (["jobs/1/a"], [])
     assert client_of(s3_address).list_objects_v2(Bucket=bucket)["Contents"][0]["Key"] == "one/jobs/1/a"
 

@@ -361,6 +361,21 @@ def test_a_result_of_which_a_part_is_gone_is_not_there(client, make_user, folder
     assert client.get(job["result_url"]).status_code == 404
 
 
+def test_a_result_is_shown_once_the_job_is_over(client, make_user):
+    """Guard: populace/bulk/reads.py:results_of (is_over)"""
+    path, seen = client.post(EXPORTS, {"format": "csv"})["Location"], []
+    job = Job.objects.get()
+
+    def look(job):
+        JobFile._base_manager.filter(job_id=job.id).delete()
+        JobFile._base_manager.bulk_create([JobFile(job_id=job.id, name=JobFile.RESULT, filename="x", size=1)])
+        seen.append((client.get(path).json()["result_url"], client.get(f"{path}/result").status_code))
+
+    work(job, report=look)
+    assert seen[0] == (None, 404)
+    assert client.get(path).json()["result_url"]
+
+
 def test_ctrl_c_leaves_an_export_that_goes_on(make_user):
     for _ in range(9):
         make_user()
