@@ -41,10 +41,13 @@ OUTBOX = "audit_outbox (id, event_id, subject_id, action, at, quiet)"
 
 
 class Round(NamedTuple):
-    """Seconds of the import and of the COPY, and the greatest memory of the worker and the server (MiB)."""
+    """Seconds of the import and of the COPY, CPU seconds, and the greatest memory of worker and server (MiB)."""
 
     import_s: float
     copy_s: float
+    worker_cpu_s: float
+    database_cpu_s: float  # of the import, the dispatcher's part among it
+    copy_cpu_s: float  # of the database
     worker_mib: float
     web_mib: float
 
@@ -61,6 +64,19 @@ def lines(rows: int) -> Iterator[str]:
         )
 
 
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process and its children, those that have ended among them."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def all_cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process and everything below it."""
+    from tests.support.supervised import descendants_of
+
+    return sum(cpu_s(one) for one in descendants_of(pid))
+
+
 def memory_mib(pid: int) -> float:
     """Return the greatest resident memory of a process and its children so far."""
     from tests.support.supervised import descendants_of
@@ -70,14 +86,17 @@ def memory_mib(pid: int) -> float:
     return max(peaks) / 1024
 
 
-def imported(server: PostgreSQL, name: str, file: Path, folder: Path) -> tuple[float, float, float]:
-    """Import the file into a new directory; return seconds, and the memory of worker and server."""
+def imported(server: PostgreSQL, name: str, file: Path, folder: Path) -> tuple[float, float, float, float, float]:
+    """Import the file into a new directory; return seconds, CPU of worker and database, memory of worker and server."""
     folder.mkdir()
     site = Installation(folder, DATABASE_URL=server.create(name), POPULACE_WEB_PROCESSES="1")
     try:
         site.start_web()
         site.start_worker()
         site.http.timeout = 600
+        assert site.worker
+        assert site.web
+        before = all_cpu_s(site.worker.pid), all_cpu_s(server.process.pid)
         with file.open("rb") as body:
             job = site.http.post("/api/v1/imports", files={"file": (file.name, body, "text/csv")}).json()
         while job["state"] in ("queued", "running"):
@@ -86,15 +105,15 @@ def imported(server: PostgreSQL, name: str, file: Path, folder: Path) -> tuple[f
         if job["state"] != "succeeded" or job["result"]["failed"]:
             raise SystemExit(f"bench: {job}")
         began, ended = (datetime.fromisoformat(job[name]) for name in ("started_at", "finished_at"))
-        assert site.worker
-        assert site.web
-        return (ended - began).total_seconds(), memory_mib(site.worker.pid), memory_mib(site.web.pid)
+        worker, database = all_cpu_s(site.worker.pid) - before[0], all_cpu_s(server.process.pid) - before[1]
+        memory = memory_mib(site.worker.pid), memory_mib(site.web.pid)
+        return (ended - began).total_seconds(), worker, database, *memory
     finally:
         site.stop()
 
 
-def copied(server: PostgreSQL, source: str, name: str, folder: Path) -> float:
-    """Copy what the import wrote into a new directory; return seconds."""
+def copied(server: PostgreSQL, source: str, name: str, folder: Path) -> tuple[float, float]:
+    """Copy what the import wrote into a new directory; return seconds, and the database's CPU seconds."""
     url = server.create(name)
     run(settings_of(folder, url, 8000), "migrate")
     with psycopg.connect(server.url(source)) as connection:
@@ -103,23 +122,24 @@ def copied(server: PostgreSQL, source: str, name: str, folder: Path) -> float:
             with (folder / table).open("wb") as file, connection.cursor() as cursor, cursor.copy(out) as copy:
                 file.writelines(copy)
     with psycopg.connect(url) as connection:
-        began = time.monotonic()
+        began, before = time.monotonic(), all_cpu_s(server.process.pid)
         for table in TABLES:
             into = f"COPY {OUTBOX if table == 'audit_outbox' else table} FROM STDIN"
             with (folder / table).open("rb") as file, connection.cursor() as cursor, cursor.copy(into) as copy:
                 while block := file.read(1 << 18):
                     copy.write(block)
             connection.commit()
-        return time.monotonic() - began
+        return time.monotonic() - began, all_cpu_s(server.process.pid) - before
 
 
 def one_round(server: PostgreSQL, at: int, file: Path, folder: Path) -> Round:
     """Do both."""
     source = f"import{at}"
-    import_s, worker, web = imported(server, source, file, folder / source)
-    copy_s = copied(server, source, f"copy{at}", folder)
-    say(f"round {at}: import {import_s:.1f} s, COPY {copy_s:.1f} s, worker {worker:.0f} MiB, web {web:.0f} MiB")
-    return Round(import_s, copy_s, worker, web)
+    import_s, worker_cpu, database_cpu, worker, web = imported(server, source, file, folder / source)
+    copy_s, copy_cpu = copied(server, source, f"copy{at}", folder)
+    found = Round(import_s, copy_s, worker_cpu, database_cpu, copy_cpu, worker, web)
+    say(f"round {at}: {', '.join(f'{name} {value:.1f}' for name, value in found._asdict().items())}")
+    return found
 
 
 def measured(rows: int, rounds: int) -> list[Round]:
@@ -140,20 +160,21 @@ def measured(rows: int, rounds: int) -> list[Round]:
 def page(rows: int, found: list[Round]) -> str:
     """Return the report of the imports."""
     middle: Callable[[str], float] = lambda name: median(getattr(one, name) for one in found)  # noqa: E731 (short)
-    head = ["what", "seconds", "rows/s", "times the COPY", "worker MiB", "web MiB"]
+    head = ["what", "seconds", "rows/s", "times the COPY", "CPU s database", "CPU s worker", "worker MiB", "web MiB"]
     ratio = median(one.import_s / one.copy_s for one in found)
-    table = [
-        head,
-        ["bare COPY", f"{middle('copy_s'):.1f}", f"{rows / middle('copy_s'):,.0f}", "1", "", ""],
-        [
-            "import",
-            f"{middle('import_s'):.1f}",
-            f"{rows / middle('import_s'):,.0f}",
-            f"{ratio:.2f}",
-            f"{max(one.worker_mib for one in found):.0f}",
-            f"{max(one.web_mib for one in found):.0f}",
-        ],
+    copy = [
+        f"{middle('copy_s'):.1f}",
+        f"{rows / middle('copy_s'):,.0f}",
+        "1",
+        f"{middle('copy_cpu_s'):.1f}",
+        "",
+        "",
+        "",
     ]
+    one = [f"{middle('import_s'):.1f}", f"{rows / middle('import_s'):,.0f}", f"{ratio:.2f}"]
+    one += [f"{middle('database_cpu_s'):.1f}", f"{middle('worker_cpu_s'):.1f}"]
+    one += [f"{max(getattr(each, name) for each in found):.0f}" for name in ("worker_mib", "web_mib")]
+    table = [head, ["bare COPY", *copy], ["import", *one]]
     about = f"`make bench-bulk`, ROWS={rows:,}, ROUNDS={len(found)}: medians; memory is the greatest of all rounds.\n"
     about += f"{os.cpu_count()} cores, shared by worker, server and PostgreSQL."
     return f"## Import\n\n{about}\n\n{aligned(table, 1)}\n"

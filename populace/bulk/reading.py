@@ -14,7 +14,7 @@ from populace.bulk.formats.recognition import Recognised
 from populace.bulk.rows import Row
 
 PASSWORDS = 50  # in plain text in one block: each takes some 30 ms to hash
-CHARACTERS = 8 << 20  # of a block's rows as they were sent
+CHARACTERS = 2 << 20  # of a block's rows as they were sent: bad ones are written with a block, in several copies
 
 
 def blocks(
