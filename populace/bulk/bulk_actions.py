@@ -1,11 +1,11 @@
 """The job that does one thing to many people: chunk by chunk, each person by the rules of the single verb."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connections, router
-from django.utils.timezone import now
 
 from populace.audit.actors import Actor
 from populace.bulk.actions import create_job
@@ -57,25 +57,26 @@ def ask(chosen: Chosen, *, by: Actor, confirm: str | int | None = None) -> Job:
     NotConfirmed: they are many, and nobody said how many. Beyond, Invalid: not `partial`, and somebody may not be
     acted on, or is not there; Refused: the people cannot be counted.
     """
-    job, found = prepared(chosen, by=by, confirm=confirm)
+    job = prepared(chosen, by=by, confirm=confirm)
+    most, joined_by = job.options["most"], datetime.fromisoformat(job.options["joined_by"])
+    found, key = some_of(chosen, (), joined_by=joined_by, most=AT_ONCE)
+    count = len(set(found))
+    if count > most:
+        raise NotConfirmed(count)
+    job.position = {"key": list(key) or None, "row": len(found)}
+    job.total = None if key else count
     return _stored(job, found, by)
 
 
-def prepared(chosen: Chosen, *, by: Actor, confirm: str | int | None = None) -> tuple[Job, list[UUID]]:
-    """Return the job, not stored, and the first of its people, as `ask` says."""
+def prepared(chosen: Chosen, *, by: Actor, confirm: str | int | None = None) -> Job:
+    """Return the job, not stored, its people yet to be settled by itself. Raises as `ask`."""
     if not may(chosen.action, by):
         raise Forbidden
     most, joined_by = confirmed(chosen, confirm, by=by)
     if not chosen.partial:
         _check_all(chosen, by)
-    found, key = some_of(chosen, (), joined_by=joined_by, most=AT_ONCE)
-    count = len(set(found))
-    if count > most:
-        raise NotConfirmed(count)
-    job = Job(kind=KIND, options=chosen.stored() | {"most": most, "joined_by": joined_by.isoformat()})
-    job.position = {"key": list(key) or None, "row": len(found)}
-    job.total = None if key else count
-    return job, found
+    options = chosen.stored() | {"most": most, "joined_by": joined_by.isoformat()}
+    return Job(kind=KIND, options=options, position={"key": [], "row": 0})
 
 
 @retried
@@ -129,7 +130,7 @@ def _settle_some(running: Running, chosen: Chosen) -> None:
     """Note the next of the job's people; at the end, count them all."""
     options, position = running.options, running.position
     with running.chunk() as chunk:
-        joined_by = now().fromisoformat(options["joined_by"])
+        joined_by = datetime.fromisoformat(options["joined_by"])
         found, key = some_of(chosen, tuple(position["key"]), joined_by=joined_by, most=1)
         store(running.job.id, found, row=position["row"])
         chunk.position |= {"key": list(key) or None, "row": position["row"] + len(found)}

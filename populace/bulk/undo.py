@@ -52,7 +52,12 @@ def is_undoable(job: Job) -> bool:
 
 
 def ask(job: Job, *, by: Actor, partial: bool = True) -> Job:
-    """Have a job undone by another one. Raises NotUndoable, Forbidden, TooManyJobs.
+    """Have a job undone by another one. Raises NotUndoable, Forbidden, TooManyJobs."""
+    return create_job(prepared(job, by=by, partial=partial), by=by)
+
+
+def prepared(job: Job, *, by: Actor, partial: bool = True) -> Job:
+    """Return the job that undoes another, not stored. Raises as `ask`.
 
     Unless `partial`, it stops at somebody on whom who asks may not act; else they are left out.
     """
@@ -63,8 +68,7 @@ def ask(job: Job, *, by: Actor, partial: bool = True) -> Job:
     options = job.options | {"partial": partial}
     if not may(INVERSE[options["action"]], by):
         raise Forbidden
-    undoing = Job(kind=KIND, options=options | {"of": str(job.id), "ids": None}, total=_changed(job).count())
-    return create_job(undoing, by=by)
+    return Job(kind=KIND, options=options | {"of": str(job.id), "ids": None}, total=_changed(job).count())
 
 
 def _changed(job: Job) -> Any:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from populace.cli import jobs, moving, people, tasks
+from populace.cli import bulk, jobs, moving, people, tasks
 from populace.cli.output import CANNOT_RUN, USAGE, Failure, progress, result
 
 EXITS = (
@@ -154,6 +154,8 @@ def import_(
     jobs.tell_import(done, as_json=as_json)
 
 
+app.command("bulk")(bulk.bulk)
+jobs.jobs.command("undo")(bulk.undo)
 app.command("export")(moving.export)
 app.command("backup")(moving.backup)
 

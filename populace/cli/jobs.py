@@ -74,7 +74,7 @@ def resume(job_id: JobId, as_json: AsJson = False) -> None:
     if done:
         tell_import(done, as_json=as_json)
     else:
-        _fail_unless_good(job)
+        fail_unless_good(job)
         result(_told(job), as_json=as_json)
 
 
@@ -115,7 +115,7 @@ def share_of(job: "Job") -> float:
         return 1.0
     if job.total:
         return CHECKING + (1 - CHECKING) * job.done / job.total
-    behind = float(job.position.get("behind", 0))
+    behind = float(job.position.get("behind", 0))  # of an import's first pass
     return behind if job.options.get("dry_run") else CHECKING * behind
 
 
@@ -132,7 +132,7 @@ def tell_import(done: "ImportResult", *, as_json: bool) -> None:
     if done.job.code == "bad_rows":
         note(f"populace: {done.job.detail}")
     else:
-        _fail_unless_good(done.job)
+        fail_unless_good(done.job)
     result(summary | ({"dry_run": True} if done.job.options["dry_run"] else {}), as_json=as_json)
     if done.failed:
         raise typer.Exit(SOME_ROWS_BAD)
@@ -145,7 +145,8 @@ def taken_as(told: Mapping[str, Any]) -> str:
     return f"taken as {told['format']}, {told['encoding']}{by}: {fields}"
 
 
-def _fail_unless_good(job: "Job") -> None:
+def fail_unless_good(job: "Job") -> None:
+    """End the command where a job was cancelled or has failed."""
     if job.state == "cancelled":
         raise Failure(CANNOT_RUN, f"cancelled: {_behind(job)} done; what is done stays")
     if job.state == "failed":
