@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from populace.bulk.models import Job
 from populace.bulk.reads import errors_of
+from populace.infra.formula import guarded
 
 ROWS = 500  # rows of one block
 
@@ -20,7 +21,7 @@ def csv_of(job: Job) -> Iterator[bytes]:
     writer.writerow(HEAD)
     for number, error in enumerate(errors_of(job.id), 1):
         sent = error.sent if isinstance(error.sent, str) else json.dumps(error.sent, ensure_ascii=False)
-        writer.writerow((error.row, error.code, error.reason, sent))
+        writer.writerow((error.row, error.code, error.reason, guarded(sent)))
         if number % ROWS == 0:
             yield text.getvalue().encode()
             text.seek(0)

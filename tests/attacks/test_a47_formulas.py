@@ -7,6 +7,8 @@ import random
 
 import pytest
 
+from populace.bulk.error_rows import csv_of
+from populace.bulk.models import Job, JobError
 from populace.infra.formula import SIGNS, bare, guarded
 from populace.users.documents import USER_FIELDS
 from tests.support.installation import run
@@ -126,3 +128,14 @@ def test_a47_second_lines_are_guarded_and_restored():
 
 def test_a47_a_header_is_made_of_names_of_ours():
     assert all(name.isidentifier() for name in USER_FIELDS)
+
+
+@pytest.mark.django_db
+def test_a47_the_file_of_bad_rows_holds_no_formula():
+    """Guard: populace/bulk/error_rows.py:csv_of (of kinds without a file of their own)"""
+    job = Job(kind="export")
+    bad = [JobError(job_id=job.id, row=row, code="invalid", reason="Odd.", sent=sent) for row, sent in enumerate(NAMES)]
+    JobError._base_manager.bulk_create(bad)
+    rows = list(csv.reader(io.StringIO(b"".join(csv_of(job)).decode(), newline=""), strict=True))
+    assert [[is_harmless(cell) for cell in row] for row in rows] == [[True] * 4] * (len(NAMES) + 1)
+    assert [bare(row[3]) for row in rows[1:]] == NAMES
