@@ -88,8 +88,9 @@ def records(path: Path, how: Dialect, *, escape: str | None = None) -> Iterator[
 
 def rows(found: Iterator[Record], columns: Sequence[str], to_row: ToRow, encoding: str = "UTF-8") -> Iterator[Row]:
     """Yield a row for each record below a header of these columns; they are in our words or in the format's own."""
+    is_told = not {*TOLD}.isdisjoint(columns)
     for number, record in enumerate(found, 1):
-        sent = without_told(columns, record.cells)
+        sent = without_told(columns, record.cells) if is_told else record.cells
         fault = record.fault or _fault(columns, record, sent, encoding)
         if fault:
             yield unreadable(number, record.behind, fault, record.cells if record.fault else sent)
