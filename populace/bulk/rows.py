@@ -11,6 +11,9 @@ type Options = Mapping[str, Any]
 
 NO_OPTIONS: Options = {}
 
+BEHIND = "rows behind"
+"""Among the options: how many rows are done. A format that `skips` does not make them anew."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

@@ -7,7 +7,7 @@ from pathlib import Path
 from populace.bulk.errors import FileRefused
 from populace.bulk.formats import tables
 from populace.bulk.formats.fields import FLAGS, IDENTIFIERS, NEITHER, TEXTS, TOLD, stored_hash
-from populace.bulk.rows import NO_OPTIONS, Options, Row
+from populace.bulk.rows import BEHIND, NO_OPTIONS, Options, Row
 from populace.users.errors import Invalid
 
 COLUMNS = (*TEXTS, *FLAGS, "password", "password_hash")
@@ -22,7 +22,7 @@ def rows(path: Path, options: Options = NO_OPTIONS) -> Iterator[Row]:
     """Yield each row below the header. Raises FileRefused."""
     how = tables.dialect(path, options)
     found = tables.records(path, how)
-    return tables.rows(found, columns(_header(found)), to_row, how.shown)
+    return tables.rows(found, columns(_header(found)), to_row, how.shown, behind=options.get(BEHIND, 0))
 
 
 def mapping(cells: Sequence[str]) -> dict[str, str | None]:
