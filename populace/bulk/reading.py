@@ -11,7 +11,7 @@ from populace.audit.actors import Actor
 from populace.bulk.candidates import Candidate, candidate
 from populace.bulk.formats import FORMATS
 from populace.bulk.formats.recognition import Recognised
-from populace.bulk.rows import Row
+from populace.bulk.rows import BEHIND, Row
 
 PASSWORDS = 50  # in plain text in one block: each takes some 30 ms to hash
 CHARACTERS = 2 << 20  # of a block's rows as they were sent: bad ones are written with a block, in several copies
@@ -21,7 +21,10 @@ def blocks(
     path: Path, how: Recognised, *, behind: int, most: Callable[[], int], by: Callable[[], Actor]
 ) -> Iterator[list[Candidate]]:
     """Yield the rows behind the first `behind`, at most `most()` a block, checked for `by()`. Raises FileRefused."""
-    rows = islice(FORMATS[how.format].rows(path, how.options), behind, None)
+    made = FORMATS[how.format]
+    rows = made.rows(path, {**how.options, BEHIND: behind})
+    if not made.skips:
+        rows = islice(rows, behind, None)
     while block := list(_some(rows, most())):
         actor = by()
         yield [candidate(row, by=actor) for row in block]

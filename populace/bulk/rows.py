@@ -18,6 +18,9 @@ KNOWN_OPTIONS = frozenset(
 )
 """The first two for any CSV; the others are Firebase's (formats/firebase.py)."""
 
+BEHIND = "rows behind"
+"""Among the options: how many rows are done. A format that `skips` does not make them anew."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

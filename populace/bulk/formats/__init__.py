@@ -30,10 +30,11 @@ class Format(NamedTuple):
     members: Mapped = {}  # of its JSON
     columns: Callable[[Sequence[str]], Mapped] | None = None  # of its CSV, by the first record; raises FileRefused
     knows: Callable[[Sequence[str]], bool] = lambda first: False  # whether that is the first record of its CSV
+    skips: bool = False  # the rows that are BEHIND
 
 
 FORMATS = {
-    "csv": Format(csv.rows, {}, csv.mapping),
+    "csv": Format(csv.rows, {}, csv.mapping, skips=True),
     "xlsx": Format(xlsx.rows, {}, csv.mapping),
     "jsonl": Format(jsonl.rows, jsonl.MAPPING),
     "auth0": Format(auth0.rows, auth0.MAPPING, auth0.columns, auth0.knows),

@@ -8,7 +8,7 @@ from populace.bulk.errors import FileRefused
 from populace.bulk.formats import exported, tables
 from populace.bulk.formats.fields import FLAGS, IDENTIFIERS, NEITHER, TEXTS, TOLD, stored_hash
 from populace.bulk.formats.jsonl import group_names
-from populace.bulk.rows import NO_OPTIONS, Options, Row
+from populace.bulk.rows import BEHIND, NO_OPTIONS, Options, Row
 from populace.infra.formula import bare
 from populace.users.errors import Invalid
 
@@ -24,7 +24,7 @@ def rows(path: Path, options: Options = NO_OPTIONS) -> Iterator[Row]:
     """Yield each row below the header. Raises FileRefused."""
     how = tables.dialect(path, options)
     found = tables.records(path, how)
-    return tables.rows(found, columns(_header(found)), to_row, how.shown)
+    return tables.rows(found, columns(_header(found)), to_row, how.shown, behind=options.get(BEHIND, 0))
 
 
 def mapping(cells: Sequence[str]) -> dict[str, str | None]:

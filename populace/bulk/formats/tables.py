@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,11 +87,16 @@ def records(path: Path, how: Dialect, *, escape: str | None = None) -> Iterator[
                 yield Record(line, source.behind, cells)
 
 
-def rows(found: Iterator[Record], columns: Sequence[str], to_row: ToRow, encoding: str = "UTF-8") -> Iterator[Row]:
-    """Yield a row for each record below a header of these columns; they are in our words or in the format's own."""
-    has_told = not set(columns).isdisjoint(TOLD)
-    for number, record in enumerate(found, 1):
-        sent = without_told(columns, record.cells) if has_told else record.cells
+def rows(
+    found: Iterator[Record], columns: Sequence[str], to_row: ToRow, encoding: str = "UTF-8", *, behind: int = 0
+) -> Iterator[Row]:
+    """Yield a row for each record below a header of these columns; they are in our words or in the format's own.
+
+    The first `behind` records are only counted.
+    """
+    is_told = not {*TOLD}.isdisjoint(columns)
+    for number, record in enumerate(islice(found, behind, None), behind + 1):
+        sent = without_told(columns, record.cells) if is_told else record.cells
         fault = record.fault or _fault(columns, record, sent, encoding)
         if fault:
             yield unreadable(number, record.behind, fault, record.cells if record.fault else sent)

@@ -106,3 +106,17 @@ def test_all_or_none_is_all(request_job, killed):
     assert verify_password("open sesame", User.objects.get(username="ann").password)
     assert set(JobFile.objects.values_list("name", flat=True)) == {"source", "rehearsal"}
     assert stays > 3
+
+
+def test_a_csv_goes_on_behind_its_last_chunk(tmp_path):
+    """populace/bulk/formats/tables.py:rows (behind)"""
+    path = tmp_path / "people.csv"
+    lines = (f"u{n},{'nobody' if n in (3, 8) else f'u{n}@example.org'}\n" for n in range(1, 12))
+    path.write_text("username,email\n" + "".join(lines))
+    job = request_import(asked_for("csv"), path, by=SYSTEM, filename="people.csv", content_type="x")
+    stays, _ = in_parts(job, killed=True)
+    assert stays > 3
+    assert told(job) == [(3, "invalid"), (8, "invalid")]
+    assert sorted(User.objects.values_list("username", flat=True)) == sorted(
+        f"u{n}" for n in range(1, 12) if n not in (3, 8)
+    )
