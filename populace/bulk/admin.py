@@ -25,6 +25,7 @@ from populace.bulk.models import Job
 from populace.bulk.reads import blocks_of, job_of, results_of, with_errors
 from populace.console import jobs
 from populace.console.bulk_actions import bulk_page
+from populace.console.dead_letters import dead_page, dead_verb
 from populace.console.files import export_page, import_page, is_rehearsal, may_import, repeated
 from populace.console.keyset import AFTER, BEFORE, position_in, walk
 from populace.console.rights import actor_of, holds
@@ -173,3 +174,5 @@ def register(site: AdminSite) -> None:
     add("bulk/", on(bulk_page), "bulk")
     add("import/", on(import_page), "import")
     add("export/", export_page, "export")
+    add("dead-letters/", on(dead_page), "dead-letters")
+    add("dead-letters/<str:id>/<slug:verb>/", dead_verb, "dead-letter-verb")
