@@ -114,7 +114,7 @@ def results_of(job: Job) -> list[tuple[str, str]]:
     return [
         (name.replace("_", " ").capitalize(), f"{value:,}" if isinstance(value, int) else str(value))
         for name, value in result.items()
-        if isinstance(value, int | str)
+        if isinstance(value, int | str) and not isinstance(value, bool)
     ]
 
 
