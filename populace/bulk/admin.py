@@ -25,6 +25,8 @@ from populace.bulk.models import Job
 from populace.bulk.reads import blocks_of, job_of, results_of, with_errors
 from populace.console import jobs
 from populace.console.bulk_actions import bulk_page
+from populace.console.dead_letters import dead_page, dead_verb
+from populace.console.files import export_page, import_page, is_rehearsal, may_import, repeated
 from populace.console.keyset import AFTER, BEFORE, position_in, walk
 from populace.console.rights import actor_of, holds
 from populace.users.refusals import record_refusal
@@ -68,6 +70,8 @@ def job_page(site: Any, request: HttpRequest, id: str) -> TemplateResponse:
         "has_errors": mine and bool(with_errors([job])),
         "file": results_of([job]).get(job.id) if mine else None,
         "may_cancel": holds(request, WRITE) and not job.is_over and not job.cancel_asked,
+        "may_run": mine and may_import(by) and is_rehearsal(job),
+        "mapping": jobs.mapping_of(job),
         "may_undo": holds(request, WRITE) and undo.is_undoable(job),
     }
     return _shown(site, request, "console/job.html", context)
@@ -102,7 +106,7 @@ def _cancelled(job: Job, *, by: Actor) -> Job:
     return cancel_job(job.id, by=by)
 
 
-VERBS: dict[str, Callable[..., Job]] = {"cancel": _cancelled, "undo": undo.ask}
+VERBS: dict[str, Callable[..., Job]] = {"cancel": _cancelled, "undo": undo.ask, "run": repeated}
 
 
 def job_errors(request: HttpRequest, id: str) -> StreamingHttpResponse:
@@ -168,3 +172,7 @@ def register(site: AdminSite) -> None:
     add("jobs/<str:id>/result/", job_result, "job-result")
     add("jobs/<str:id>/<slug:verb>/", job_verb, "job-verb")
     add("bulk/", on(bulk_page), "bulk")
+    add("import/", on(import_page), "import")
+    add("export/", export_page, "export")
+    add("dead-letters/", on(dead_page), "dead-letters")
+    add("dead-letters/<str:id>/<slug:verb>/", dead_verb, "dead-letter-verb")

@@ -8,11 +8,12 @@ from django.utils.safestring import SafeString
 
 from populace.audit.actors import SYSTEM
 from populace.bulk.documents import eta_s
+from populace.bulk.formats.recognition import Recognised
 from populace.bulk.models import Job
 from populace.console.texts import moment
 from populace.users.models import User
 
-KINDS = {"bulk_action": "Bulk action", "bulk_undo": "Undo"}
+KINDS = {"bulk_action": "Bulk action", "bulk_undo": "Undo", "group_delete": "Removal of a group"}
 """What kinds of jobs are called; others by their own name."""
 
 ACTIONS = {
@@ -113,8 +114,16 @@ def results_of(job: Job) -> list[tuple[str, str]]:
     return [
         (name.replace("_", " ").capitalize(), f"{value:,}" if isinstance(value, int) else str(value))
         for name, value in result.items()
-        if isinstance(value, int | str)
+        if isinstance(value, int | str) and not isinstance(value, bool)
     ]
+
+
+def mapping_of(job: Job) -> list[tuple[str, str]]:
+    """Return which column of an import's file became which field; "" for what is left behind."""
+    if job.kind != "import" or "how" not in job.position:
+        return []
+    mapping: Mapping[str, str | None] = Recognised(**job.position["how"]).shown()["mapping"]
+    return [(theirs, ours or "") for theirs, ours in mapping.items()]
 
 
 def _left(job: Job) -> str:

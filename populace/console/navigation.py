@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from populace.audit.permissions import ADMIN
 from populace.console.rights import holds
 
 ENTRIES = (
@@ -12,6 +13,7 @@ ENTRIES = (
     ("Groups", "group", "admin:groups_group_changelist", "groups:read"),
     ("Attributes", "data_object", "admin:attributes", "users:read"),
     ("Jobs", "pending_actions", "admin:jobs", "jobs:read"),
+    ("Dead letters", "mark_email_unread", "admin:dead-letters", ADMIN),
     ("Events", "history", "admin:events", "events:read"),
 )
 """Title, icon, page and the permission to see it."""

@@ -24,7 +24,9 @@ from populace.api.problems import Problem
 from populace.audit.models import Event
 from populace.audit.permissions import ADMIN
 from populace.bulk.chosen import PERMISSIONS
+from populace.bulk.exports import FORMATS as EXPORT_FORMATS
 from populace.console.events import rows_of
+from populace.console.files import may_import
 from populace.console.keyset import PER_PAGE, Found, Position, page_of
 from populace.console.modeladmin import ConsoleAdmin, Verb
 from populace.console.rights import actor_of, holds, permissions_of
@@ -104,11 +106,16 @@ class UserAdmin(ConsoleAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show a page of the list, and to who may, where something is done with all that match."""
-        url = ""
-        if any(holds(request, permission) for permission in PERMISSIONS.values()):
-            asked = {name: request.GET[name] for name in ("q", StateFilter.parameter_name) if request.GET.get(name)}
-            url = f"{reverse('admin:bulk')}?{urlencode(asked)}"
-        return super().changelist_view(request, {"bulk_url": url, **(extra_context or {})})
+        asked = {name: request.GET[name] for name in ("q", StateFilter.parameter_name) if request.GET.get(name)}
+        may_change = any(holds(request, permission) for permission in PERMISSIONS.values())
+        above = {
+            "bulk_url": f"{reverse('admin:bulk')}?{urlencode(asked)}" if may_change else "",
+            "may_import": may_import(actor_of(request)),
+            "may_export": holds(request, "jobs:read"),
+            "shown_filter": asked,
+            "export_formats": list(EXPORT_FORMATS),
+        }
+        return super().changelist_view(request, above | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Return the people whom the viewer may see."""

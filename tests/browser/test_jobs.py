@@ -38,6 +38,28 @@ def test_the_pages_of_jobs_look_as_they_should(visitor, populace, screenshots, l
     window.page.get_by_label("Type the number").wait_for()
     window.settle()
     keep("bulk-preview")
+    window.go("/console/import/")
+    window.page.get_by_label("File:").set_input_files(
+        {"name": "people.csv", "mimeType": "text/csv", "buffer": f"username\n{look}-one\n".encode()}
+    )
+    keep("import")
+    window.page.get_by_role("button", name="Send").click()
+    window.page.wait_for_url("**/console/jobs/*/")
+    window.page.get_by_role("button", name="Import it now").wait_for(timeout=60_000)
+    window.settle()
+    keep("import-checked")
+
+
+def test_a_list_becomes_a_file(visitor, populace):
+    window = visitor()
+    window.sign_in(populace)
+    window.page.get_by_role("button", name="Export").click()
+    window.page.wait_for_url("**/console/jobs/*/")
+    link = window.page.get_by_role("link", name="Download")
+    link.wait_for(timeout=60_000)
+    with window.page.expect_download() as download:
+        link.click()
+    assert download.value.suggested_filename.endswith(".csv")
 
 
 def test_many_are_deactivated_and_it_is_taken_back(visitor, populace, screenshots):

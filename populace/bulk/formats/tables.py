@@ -103,7 +103,7 @@ def rows(
         else:
             pairs = zip(columns, record.cells, strict=True)
             given = {name: cell for name, cell in pairs if cell.strip()}
-            for name in TOLD if has_told else ():
+            for name in TOLD if is_told else ():
                 given.pop(name, None)
             yield to_row(number, record.behind, sent, given)
 

@@ -1,0 +1,78 @@
+"""Files of people in the console."""
+
+import re
+from uuid import UUID
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from populace.bulk.models import Job
+from populace.infra.storage import storage
+from populace.users.models import User
+from tests.support.bulk import outcome, work
+from tests.support.console import PEOPLE
+
+pytestmark = pytest.mark.django_db
+
+IMPORT, EXPORT, JOBS = "/console/import/", "/console/export/", "/console/jobs/"
+FILE = b"User Name,email\nada,ada@example.com\nbob,no-address\n"
+
+
+@pytest.fixture(autouse=True)
+def files(monkeypatch, tmp_path):
+    monkeypatch.setattr(storage(), "root", tmp_path)
+
+
+def sent(browser, content=FILE, **fields):
+    return browser.post(IMPORT, {"file": SimpleUploadedFile("people.csv", content), **fields})
+
+
+def test_a_file_is_checked_first_and_then_imported(browser_of):
+    """Guard: populace/console/files.py:repeated (as it was checked)."""
+    browser = browser_of()
+    before = User.objects.count()
+    there = sent(browser, dry_run="yes")["Location"]
+    checked = Job.objects.get()
+    assert there == f"{JOBS}{checked.id}/"
+    work(checked)
+    assert (outcome(checked)[0], User.objects.count()) == ("succeeded", before)
+    page = browser.get(there).text
+    assert "Columns of the file" in page
+    assert "Import it now" in page
+    browser.post(f"{there}run/")
+    work(Job.objects.exclude(pk=checked.pk).get())
+    assert User.objects.filter(username="ada").exists()
+    assert browser.post(f"{JOBS}{Job.objects.latest('id').id}/run/").status_code == 404
+
+
+def test_what_is_no_file_or_no_choice_is_told(browser_of):
+    browser = browser_of()
+    for answer in (browser.post(IMPORT, {}), sent(browser, b""), sent(browser, format="<b>"), sent(browser, rows="x")):
+        assert (answer.status_code, 'role="alert"' in answer.text) == (400, True)
+    assert Job.objects.count() == 0
+
+
+def test_who_may_not_import_does_not(browser_of):
+    """Guard: populace/console/files.py:import_page (may_import), repeated."""
+    viewer, owner, manager = browser_of("viewer"), browser_of(), browser_of("manager")
+    assert viewer.get(IMPORT).status_code == sent(viewer).status_code == 403
+    assert IMPORT not in viewer.get(PEOPLE).text
+    sent(manager, dry_run="yes")
+    job = Job.objects.get()
+    work(job)
+    assert owner.post(f"{JOBS}{job.id}/run/").status_code == 403
+    assert Job.objects.count() == 1
+
+
+def test_a_list_is_exported_as_it_is_shown(browser_of, make_user):
+    browser = browser_of()
+    make_user(username="shown", email="x@crowd.example")
+    make_user(username="hidden", email="y@crowd.example", is_active=False)
+    assert EXPORT in browser.get(PEOPLE).text
+    there = browser.post(EXPORT, {"format": "csv", "q": "crowd.example", "is_active": "true"})["Location"]
+    work(UUID(re.search(r"[0-9a-f-]{36}", there)[0]))
+    text = b"".join(browser.get(f"{there}result/").streaming_content).decode()
+    assert "shown" in text
+    assert "hidden" not in text
+    assert browser.get(EXPORT).status_code == 405
+    assert EXPORT not in browser_of("viewer").get(PEOPLE).text
