@@ -113,12 +113,17 @@ class _Import:
         """Tell the rows that are bad in themselves."""
         with closing(ahead(self._blocks(lambda: CHECKED))) as found:
             for block in found:
-                bad = [told(one) for one in block if one.faults]
-                self.numbers.failed += len(bad)
-                with self.running.chunk() as chunk:
-                    chunk.bad = bad
-                    self._place(chunk, CHECK, block)
+                self._patiently(partial(self._check_block, block))
         self._begin_writing()
+
+    def _check_block(self, block: Sequence[Candidate]) -> None:
+        numbers = deepcopy(self.numbers)
+        bad = [told(one) for one in block if one.faults]
+        numbers.failed += len(bad)
+        with self.running.chunk() as chunk:
+            chunk.bad = bad
+            self._place(chunk, CHECK, block, numbers)
+        self.numbers = numbers
 
     def _rehearse(self) -> None:
         """Tell all rows that are bad, those that clash with the directory or with one another among them."""
@@ -176,13 +181,9 @@ class _Import:
         JobFile._base_manager.filter(job_id=self.running.job.id, name=Rehearsal.NAME).delete()
 
     def _keep_rehearsal(self, rehearsal: Rehearsal) -> None:
-        self.running.finish_file(
-            rehearsal.path,
-            name=Rehearsal.NAME,
-            filename=Rehearsal.NAME,
-            content_type="application/vnd.sqlite3",
-            rows=rehearsal.rows,
-        )
+        what: dict[str, Any] = {"name": Rehearsal.NAME, "filename": Rehearsal.NAME, "rows": rehearsal.rows}
+        media = "application/vnd.sqlite3"
+        self._patiently(partial(self.running.finish_file, rehearsal.path, content_type=media, **what))
 
     def _begin_writing(self) -> None:
         position = self.running.position
@@ -191,9 +192,13 @@ class _Import:
             if self.numbers.failed:
                 raise JobRefused("bad_rows", f"{self.numbers.failed} of {total} rows are bad, so none went in.")
             self.numbers = Numbers()
-        with self.running.chunk() as chunk:
-            chunk.total = total
-            chunk.position = {**self._start(), "pass": WRITE, "rows": 0, "numbers": self.numbers.plain()}
+
+        def begin() -> None:
+            with self.running.chunk() as chunk:
+                chunk.total = total
+                chunk.position = {**self._start(), "pass": WRITE, "rows": 0, "numbers": self.numbers.plain()}
+
+        self._patiently(begin)
 
     # The second pass
 
@@ -229,6 +234,8 @@ class _Import:
 
     def _write_all(self) -> None:
         """Write all rows in one transaction, or rehearse anew where one of them has become bad since the rehearsal."""
+        if self.running.position.get("rows"):  # it is done, and who did it could not say so any more
+            return
         for _ in range(REHEARSALS):
             try:
                 self._patiently(self._write_rows)
@@ -265,7 +272,7 @@ class _Import:
                 self._place(chunk, WRITE, block, numbers)
         self.numbers = numbers
 
-    def _place(self, chunk: Chunk, which: str, block: Sequence[Candidate], numbers: Numbers | None = None) -> None:
+    def _place(self, chunk: Chunk, which: str, block: Sequence[Candidate], numbers: Numbers) -> None:
         """Say in a chunk that a pass has come behind this block."""
         last = block[-1].row
         chunk.position = {
@@ -273,7 +280,7 @@ class _Import:
             "pass": which,
             "rows": last.number,
             "behind": round(last.behind, 4),
-            "numbers": (numbers or self.numbers).plain(),
+            "numbers": numbers.plain(),
         }
 
     def _start(self) -> dict[str, Any]:

@@ -81,6 +81,16 @@ def test_a48_what_is_announced_as_too_large_is_refused_unread(server):
         assert server.http.get("/readyz").status_code == 200
 
 
+def test_a48_a_form_that_ends_before_its_announced_length_is_no_import(server):
+    """Guard: populace/api/uploads.py:_Body.check_end."""
+    whole = b"".join(body(0))
+    with request(server, len(whole) + 10) as connection:
+        connection.sendall(whole)
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 202 " not in connection.makefile("rb").readline()
+    assert server.http.get("/api/v1/jobs").json()["results"] == []
+
+
 def test_a48_who_may_not_import_sends_nothing(server):
     """Guard: populace/bulk/api.py:Imports.initial."""
     server.token = server.http.post("/api/v1/tokens", json={"name": "t", "scopes": ["users:read"]}).json()["secret"]

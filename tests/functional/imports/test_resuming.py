@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 
 import pytest
+from django.db import OperationalError
 
 from populace.audit.actors import SYSTEM
 from populace.bulk import import_job, running
@@ -120,3 +121,27 @@ def test_a_csv_goes_on_behind_its_last_chunk(tmp_path):
     assert sorted(User.objects.values_list("username", flat=True)) == sorted(
         f"u{n}" for n in range(1, 12) if n not in (3, 8)
     )
+
+
+class Locked(Exception):
+    """As a driver says that others hold what is needed."""
+
+    sqlstate = "55P03"
+
+
+@pytest.mark.parametrize("asked", [{}, {"dry_run": True}, {"rows": "all"}], ids=["real", "dry run", "all"])
+def test_what_is_done_anew_for_others_locks_is_told_once(request_job, asked):
+    """populace/bulk/import_job.py:_Import._try (drop), populace/bulk/import_job.py:_Import._patiently"""
+    job = request_job(PEOPLE[:7], **asked)
+    calls = []
+
+    def keep(*, progressed=False):
+        calls.append(progressed)
+        if len(calls) % 3 == 0:
+            raise OperationalError from Locked()
+
+    while not (stored := Job.objects.get(pk=job.id)).is_over:
+        with suppress(OperationalError):  # of what is not a chunk
+            running.work(job.id, keep=keep, stopping=lambda: False)
+    assert (stored.state, stored.result["failed"], stored.result["done"]) == ("succeeded", 0, 7)
+    assert told(job) == []
