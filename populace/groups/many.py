@@ -31,7 +31,8 @@ def move(user_ids: Collection[UUID], *, group_id: UUID, joining: bool, by: Actor
             rows = (Membership(user_id=one, group_id=group_id, since=done.at) for one in done.changed)
             Membership._base_manager.bulk_create(rows)
         else:
-            members.filter(user_id__in=done.changed)._raw_delete(router.db_for_write(Membership))
+            gone = Membership._base_manager.filter(group_id=group_id, user_id__in=done.changed)
+            gone._raw_delete(router.db_for_write(Membership))
         shown = {"id": str(group.id), "name": group.name}
         change = {"old": None, "new": shown} if joining else {"old": shown, "new": None}
         action = "group.member_added" if joining else "group.member_removed"
