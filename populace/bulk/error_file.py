@@ -72,7 +72,7 @@ def _object(told: Told, sent: Any) -> str:
 
 def bad_rows(job: Job) -> BadRows:
     """Return the file of an import's bad rows, read from the database as it is sent."""
-    layout = layout_of(Recognised(**job.position["how"]))
+    layout = layout_of(Recognised.again(job.position["how"]))
     return BadRows(layout.suffix, _blocks(job, layout))
 
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from copy import deepcopy
-from dataclasses import asdict
 from functools import cached_property, partial
 from typing import Any
 
@@ -72,8 +71,8 @@ class _Import:
         self.running, self.options = running, running.options
         self.path = running.path()
         position = running.position
-        self.how = Recognised(**position["how"]) if position else self._recognised()
-        self.how_kept = asdict(self.how)
+        self.how = Recognised.again(position["how"]) if position else self._recognised()
+        self.how_kept = self.how.plain()
         self.numbers = Numbers(**position.get("numbers", {}))
         self.dry_run, self.all_or_none = bool(self.options.get("dry_run")), self.options.get("rows") == "all"
         self.pace = Pace()

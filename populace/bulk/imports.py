@@ -155,7 +155,7 @@ def result_of(job: Job) -> ImportResult:
     return ImportResult(
         **told.get("numbers", {}),
         job=job,
-        recognised=Recognised(**told["how"]),
+        recognised=Recognised.again(told["how"]),
         errors=[(error.row, error.code, error.reason) for error in errors],
         errors_file=write_beside(beside, bad_rows(job) if with_errors([job]) else None),
     )

@@ -1,7 +1,8 @@
 """Which format a file is of, told by what is in it, and how its parts become fields of ours."""
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ class Recognised:
     options: Options = field(
         repr=False
     )  # those given, and what was found out: the file is then read the same way again
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON, of which `again` makes the same; the mapping in pairs, since jsonb sorts names."""
+        return {**asdict(self), "mapping": list(self.mapping.items())}
+
+    @classmethod
+    def again(cls, plain: Mapping[str, Any]) -> "Recognised":
+        """Return what `plain` was made of."""
+        return cls(**{**plain, "mapping": dict(plain["mapping"])})
 
     def shown(self) -> dict[str, Any]:
         """Return what people are shown; no option, some are secrets."""
