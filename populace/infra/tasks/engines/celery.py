@@ -18,7 +18,8 @@ SETTINGS = {
     "task_serializer": "json",
     "task_ignore_result": True,
     "task_publish_retry": False,  # what is not sent stays due
-    "worker_prefetch_multiplier": 1,
+    "task_default_delivery_mode": "transient",  # RabbitMQ would write each id to disk before it confirms it
+    "worker_prefetch_multiplier": 4,  # with 1 RabbitMQ pauses before each; what a dead worker held is sent again
     "worker_hijack_root_logger": False,
     "worker_redirect_stdouts": False,
     "broker_connection_timeout": 4,  # seconds
