@@ -30,9 +30,9 @@ BROKERED = engines(*(name for name, broker in BROKERS.items() if broker))
 
 
 @pytest.fixture(scope="module")
-def broker(request) -> Iterator[Broker | None]:
+def broker(engine_name) -> Iterator[Broker | None]:
     """The broker of the engine under test; None where there is none."""
-    kind = BROKERS[request.getfixturevalue("engine_name")]
+    kind = BROKERS[engine_name]
     try:
         made = kind() if kind else None
     except NotThere as reason:

@@ -133,7 +133,8 @@ def test_f28_a_worker_that_stands_still_past_its_lease_can_commit_nothing(crew):
         os.kill(pid, signal.SIGSTOP)
     crew.age(id=id)
     crew.start()
-    crew.until(lambda: crew.is_done(id), "done by another", 40)
+    # RabbitMQ may bring the id to the one that stands still, some times; each time it counts as lost after a while.
+    crew.until(lambda: crew.age(id=id, state=3) or crew.is_done(id), "done by another", 40)
     done = crew.row(id)
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
