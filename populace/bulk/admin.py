@@ -20,7 +20,7 @@ from populace.bulk import undo
 from populace.bulk.actions import cancel_job, fetched
 from populace.bulk.documents import filename_of
 from populace.bulk.error_rows import csv_of
-from populace.bulk.kinds import KINDS
+from populace.bulk.kinds import KINDS, MEDIA, BadRows
 from populace.bulk.models import Job
 from populace.bulk.reads import blocks_of, job_of, results_of, with_errors
 from populace.console import jobs
@@ -114,8 +114,9 @@ def job_errors(request: HttpRequest, id: str) -> StreamingHttpResponse:
     job = _own(request, id)
     if not with_errors([job]):
         raise Http404
-    lines = KINDS[job.kind].errors
-    return _download(lines(job) if lines else csv_of(job), "text/csv; charset=utf-8", filename_of(job, None))
+    made = KINDS[job.kind].errors
+    suffix, blocks = made(job) if made else BadRows("csv", csv_of(job))
+    return _download(blocks, MEDIA[suffix], f"{job.kind}-{job.id}.errors.{suffix}")
 
 
 def job_result(request: HttpRequest, id: str) -> StreamingHttpResponse:

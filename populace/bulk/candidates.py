@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX as NO_PASSWORD
 
 from populace.audit.actors import Actor
+from populace.audit.permissions import ADMIN
 from populace.bulk.passwords import check_password
 from populace.bulk.rows import Row
 from populace.groups.batches import WRITE, check_name
@@ -79,7 +80,8 @@ class Candidate:
 def candidate(row: Row, *, by: Actor) -> Candidate:
     """Return the row with all its faults, or with the person it would be."""
     found = Candidate(row)
-    if not row.faults and not (row.password or row.groups) and _fill_plain(found, row):
+    owners = ADMIN not in by.permissions and (row.password_hash or row.email_verified)
+    if not row.faults and not (row.password or row.groups or owners) and _fill_plain(found, row):
         return found
     found.refuse(*row.faults)
     if row.values or not row.faults:
@@ -126,6 +128,11 @@ def _faults_apart(row: Row, by: Actor) -> Iterator[Invalid]:
     if row.password and row.password_hash:
         yield Invalid("invalid", "Either a password or a hash.", "password")
     yield from _attempt(check_password, row.password)
+    if ADMIN not in by.permissions:  # as by every other door
+        if row.password_hash:
+            yield Invalid("forbidden", "Needs admin.", "password_hash")
+        if row.email_verified:
+            yield Invalid("forbidden", "Needs admin.", "email_verified")
     if row.groups and WRITE not in by.permissions:
         yield Invalid("forbidden", f"Needs {WRITE}.", "groups")
     for name in row.groups:

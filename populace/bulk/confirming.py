@@ -41,11 +41,11 @@ def confirmed(chosen: Chosen, confirm: str | int | None, *, by: Actor) -> Confir
         return opened
     people = chosen.people(by).filter(date_joined__lte=at)
     few = people[: UNCONFIRMED + 1].count()
-    if few <= UNCONFIRMED:
-        return Confirmed(few, at)
-    count = exact(people, "filter")
-    if isinstance(confirm, bool) or confirm not in (count, str(count)):
-        raise NotConfirmed(count)
+    count = few if few <= UNCONFIRMED else exact(people, "filter")
+    if not (confirm is None and few <= UNCONFIRMED) and (
+        isinstance(confirm, bool) or confirm not in (count, str(count))
+    ):
+        raise NotConfirmed(count)  # whoever says a number means it, however small
     return Confirmed(count, at)
 
 

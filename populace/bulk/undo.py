@@ -48,7 +48,12 @@ CHANGED_SINCE = "changed_since"
 
 def is_undoable(job: Job) -> bool:
     """Tell whether there is something that `ask` would take back, whoever asks."""
-    return job.kind == bulk_actions.KIND and job.is_over and job.options["action"] in INVERSE and _changed(job).exists()
+    return (
+        job.kind == bulk_actions.KIND
+        and job.is_over
+        and job.options["action"] in INVERSE
+        and job.position.get("changed", 0) > 0
+    )
 
 
 def ask(job: Job, *, by: Actor, partial: bool = True) -> Job:
@@ -68,11 +73,11 @@ def prepared(job: Job, *, by: Actor, partial: bool = True) -> Job:
     options = job.options | {"partial": partial}
     if not may(INVERSE[options["action"]], by):
         raise Forbidden
-    return Job(kind=KIND, options=options | {"of": str(job.id), "ids": None}, total=_changed(job).count())
-
-
-def _changed(job: Job) -> Any:
-    return BulkTarget.objects.filter(job_id=job.id, changed_at__gt=NEVER)
+    return Job(
+        kind=KIND,
+        options=options | {"of": str(job.id), "ids": None, "filter": {}},
+        total=job.position.get("changed", 0),
+    )
 
 
 def run(running: Running) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from populace.audit.actions import recorded
 from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN, expanded
 from populace.groups import closure
-from populace.groups.errors import GroupNotFound, NameTaken, TooManyMembers
-from populace.groups.guards import check_held, may_act_on, may_act_on_all, owner_stays, rights_changed
+from populace.groups.errors import NameTaken, TooManyMembers
+from populace.groups.guards import check_held, locked_group, may_act_on, may_act_on_all, owner_stays, rights_changed
 from populace.groups.models import Group, GroupClosure, GroupParent, GroupRole, Membership, Role, RoleAssignment
 from populace.groups.reads import GROUP, holds_owner, permissions_of_group, roles_of
 from populace.infra.db.retry import retried
@@ -226,15 +226,6 @@ def check_roles(names: Iterable[str], field: str = "roles") -> list[Role]:
         known = ", ".join(Role.objects.order_by("name").values_list("name", flat=True)[:50])
         raise Invalid("unknown_role", f"There is no such role; there are {known}.", field)
     return found
-
-
-def locked_group(group_id: UUID, *, by: Actor) -> Group:
-    """Return the group, locked until the transaction ends; raises Forbidden where it permits more than the actor."""
-    group = Group._base_manager.select_for_update().filter(pk=group_id).first()
-    if group is None or group.closed:
-        raise GroupNotFound
-    check_held(permissions_of_group(group_id), by=by)
-    return group
 
 
 def _named(group: Group, values: Mapping[str, Any]) -> Group:

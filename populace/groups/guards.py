@@ -10,8 +10,16 @@ from django.db.models.functions import Cast
 
 from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN, expanded
-from populace.groups.models import GroupClosure, GroupRole, Membership, RightsVersion, Role, RoleAssignment
-from populace.groups.reads import OWNER_ID, owners_among, permissions_in, permissions_of, there_is_an_owner
+from populace.groups.errors import GroupNotFound
+from populace.groups.models import Group, GroupClosure, GroupRole, Membership, RightsVersion, Role, RoleAssignment
+from populace.groups.reads import (
+    OWNER_ID,
+    owners_among,
+    permissions_in,
+    permissions_of,
+    permissions_of_group,
+    there_is_an_owner,
+)
 from populace.infra.db.compiled import Compiled, ListParam
 from populace.infra.db.locks import hold
 from populace.infra.db.retry import atomic
@@ -112,3 +120,12 @@ def _held_alone(concerns_owners: Callable[[], bool]) -> bool:
             transaction.set_rollback(True, using=router.db_for_write(Role))
     hold(Role, OWNER_ID, alone=True)
     return True
+
+
+def locked_group(group_id: UUID, *, by: Actor) -> Group:
+    """Return the group, locked until the transaction ends; raises Forbidden where it permits more than the actor."""
+    group = Group._base_manager.select_for_update().filter(pk=group_id).first()
+    if group is None or group.closed:
+        raise GroupNotFound
+    check_held(permissions_of_group(group_id), by=by)
+    return group

@@ -7,8 +7,7 @@ from django.db import router
 
 from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN
-from populace.groups.actions import locked_group
-from populace.groups.guards import owner_stays, rights_changed
+from populace.groups.guards import locked_group, owner_stays, rights_changed
 from populace.groups.models import Membership
 from populace.groups.reads import permissions_of_group
 from populace.infra.db.retry import retried

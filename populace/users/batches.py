@@ -18,7 +18,7 @@ from populace.users.actions import created
 from populace.users.attributes_index import moved, values_at
 from populace.users.copying import copies, copy_people
 from populace.users.errors import Forbidden, Invalid, NoIdentifier, UserNotFound
-from populace.users.guards import may_act
+from populace.users.guards import beyond
 from populace.users.identifiers import claimed_in_turn, claims
 from populace.users.incoming import Newcomer
 from populace.users.models import AttributeValue, Identifier, User
@@ -76,9 +76,13 @@ def write_people(
     """
     with atomic(User):
         stored = _locked([edit.user_id for edit in edits])
+        out_of_reach = beyond(stored, by=by) if stored else set()
         batch = _Batch(by, newcomers, quiet=quiet)
         for edit in edits:
-            batch.change(stored[edit.user_id], edit)
+            if edit.user_id in out_of_reach:
+                edit.user, edit.refused = stored[edit.user_id], Forbidden()
+            else:
+                batch.change(stored[edit.user_id], edit)
         if not dry_run:
             batch.write()
 
@@ -109,12 +113,11 @@ class _Batch:
         """Take what an edit makes of a person, or say in it why not."""
         edit.user, before, had = user, {claim.key: claim for claim in claims(user)}, user.attributes
         try:
-            may_act(user.id, by=self._by)
             edit.changes = apply(user, _settled(user, edit))
             after = {claim.key: claim for claim in claims(user)}
             if not after:
                 raise NoIdentifier
-        except (Invalid, Forbidden, NoIdentifier) as refused:
+        except (Invalid, NoIdentifier) as refused:
             edit.refused = refused
             return
         if not edit.changes:

@@ -21,7 +21,6 @@ PEOPLE = [
     ({"username": "staff", "is_staff": True}, "unknown_field"),
     ({"username": "super", "is_superuser": True}, "unknown_field"),
     ({"username": "roles", "roles": ["owner"]}, "unknown_field"),
-    ({"username": "id", "id": "00000000-0000-7000-8000-000000000000"}, "read_only"),
     ({"username": "org", "organization": "elsewhere"}, "unknown_field"),
     ({"username": "boss", "groups": ["Owners"]}, "forbidden"),
     (
@@ -58,7 +57,7 @@ def imported(caller, people, **fields) -> tuple[Job, list]:
 
 
 def test_a49_what_nobody_may_set_by_a_file_is_a_bad_row_dry_or_not(manager):
-    """Guards: populace/groups/batches.py:beyond, populace/users/batches.py:_Batch.change (may_act),
+    """Guards: populace/groups/batches.py:beyond, populace/users/batches.py:write_people (beyond),
     populace/users/documents.py:StrictDocument, populace/credentials/foreign.py:adopted (_check_cost, check_hash).
     """
     held = set(RoleAssignment.objects.values_list("user_id", "role_id"))

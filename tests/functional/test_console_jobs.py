@@ -1,5 +1,6 @@
 """Jobs in the console, and what is done there to many people at once."""
 
+import json
 import re
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from populace.audit.actors import Actor
 from populace.audit.models import Event
 from populace.audit.permissions import ALL
 from populace.bulk.actions import create_job
+from populace.bulk.imports import import_job, request_import
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job
 from populace.infra.storage import storage
@@ -140,6 +142,19 @@ def test_a57_what_a_job_made_is_its_owners_alone(browser_of):
     assert "no-store" in answer["Cache-Control"]
     assert b"An odd one" in b"".join(manager.get(f"{JOBS}{job.id}/errors/").streaming_content)
     assert Event.objects.get(action="export.downloaded").actor == UUID(manager.person["id"])
+
+
+def test_bad_rows_of_an_import_come_in_its_format(browser_of, tmp_path):
+    """Guard: populace/bulk/admin.py:job_errors (the kind's own file)."""
+    browser = browser_of()
+    path = tmp_path / "people.jsonl"
+    path.write_text('{"username": "a b"}\n')
+    by = Actor(UUID(browser.person["id"]), permissions=ALL)
+    job = request_import(import_job(), path, by=by, filename=path.name, content_type="application/jsonl")
+    work(job.id)
+    answer = browser.get(f"{JOBS}{job.id}/errors/")
+    assert json.loads(b"".join(answer.streaming_content))["username"] == "a b"
+    assert ".errors.jsonl" in answer["Content-Disposition"]
 
 
 def test_a_form_from_elsewhere_does_nothing(browser_of):

@@ -296,8 +296,7 @@ def test_an_export_overwrites_nothing_and_leaves_no_half_of_a_file(exported, sou
     assert list(folder.iterdir()) == []
 
 
-def test_without_as_is_an_export_says_what_there_is(var, target):
-    assert run(target, "export", str(var / "x.csv"), expected=2) == ""
+def test_as_is_goes_with_no_option_about_rows(var, target):
     assert run(target, "import", str(var / "source.gz"), "--as-is", "--on-conflict", "update", expected=2) == ""
 
 

@@ -58,6 +58,15 @@ def test_those_whom_it_changed_are_changed_back_and_nobody_else(client, crowd):
     assert Event.objects.filter(action="user.activated").count() == 6
 
 
+def test_people_named_by_ids_are_changed_back(client, crowd):
+    """Guard: populace/bulk/undo.py:prepared (asks no filter whom it is about)."""
+    job = client.post(BULK, {"action": "deactivate", "ids": crowd[:3]}).json()["id"]
+    work(UUID(job))
+    _, result = undone(client, job)
+    assert result["changed"] == 3
+    assert set(crowd) <= active()
+
+
 def test_whoever_was_changed_since_stays_and_is_told(client, crowd):
     """Guard: populace/bulk/undo.py:History.changed_since."""
     job = done(client)
