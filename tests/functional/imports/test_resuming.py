@@ -1,6 +1,7 @@
 """An import that rests, or dies, after any chunk ends as one that was never interrupted."""
 
 import json
+import threading
 from contextlib import suppress
 
 import pytest
@@ -12,6 +13,7 @@ from populace.bulk.imports import import_job as asked_for
 from populace.bulk.imports import request_import, result_of
 from populace.bulk.models import Job, JobError, JobFile
 from populace.credentials.hashing import verify_password
+from populace.infra.storage import storage
 from populace.infra.tasks.current import Again
 from populace.users.models import User
 
@@ -121,6 +123,71 @@ def test_a_csv_goes_on_behind_its_last_chunk(tmp_path):
     assert sorted(User.objects.values_list("username", flat=True)) == sorted(
         f"u{n}" for n in range(1, 12) if n not in (3, 8)
     )
+
+
+@pytest.fixture
+def held(monkeypatch, request_job):
+    """Return `held(until, keep=…) -> job`: done, while what makes rows stands still in front of each block."""
+    monkeypatch.setattr(running, "RENEW_S", 0.01)
+    read = import_job.blocks
+
+    def done(until, *, keep, **asked):
+        def slowly(*args, **options):
+            for block in read(*args, **options):
+                assert until.wait(30)
+                until.clear()
+                yield block
+
+        monkeypatch.setattr(import_job, "blocks", slowly)
+        job = request_job(PEOPLE[:6], **asked)
+        running.work(job.id, keep=keep, stopping=lambda: False)
+        return Job.objects.get(pk=job.id)
+
+    return done
+
+
+@pytest.mark.parametrize("asked", [{}, {"dry_run": True}, {"rows": "all"}], ids=["real", "dry run", "all"])
+def test_the_lease_is_kept_while_rows_are_waited_for(held, asked):
+    """Guard: populace/bulk/running.py:Running.wait (renew): no block comes before three renewals."""
+    until, kept = threading.Event(), []
+
+    def keep(*, progressed=False):
+        kept.append(progressed)
+        if kept[-3:] == [False] * 3:
+            until.set()
+
+    assert held(until, keep=keep, **asked).state == "succeeded"
+
+
+def test_the_lease_is_kept_while_the_file_is_fetched(request_job, monkeypatch):
+    """Guard: populace/bulk/running.py:Running.path (aside)"""
+    monkeypatch.setattr(running, "RENEW_S", 0.01)
+    get, until, kept = storage().get, threading.Event(), []
+
+    def slowly(key, path):
+        assert until.wait(30)
+        get(key, path)
+
+    def keep(*, progressed=False):
+        kept.append(progressed)
+        if len(kept) == 4:
+            until.set()
+
+    monkeypatch.setattr(storage(), "get", slowly)
+    job = request_job(PEOPLE[:2])
+    running.work(job.id, keep=keep, stopping=lambda: False)
+    assert Job.objects.get(pk=job.id).state == "succeeded"
+
+
+def test_a_stay_gets_on_however_late_its_first_chunk_comes(request_job):
+    """Guard: populace/bulk/running.py:Running.chunk (moved)"""
+    job, stays = request_job(PEOPLE), 0
+    while not Job.objects.get(pk=job.id).is_over:
+        stays += 1
+        assert stays < 100
+        with suppress(Again):
+            running.work(job.id, keep=lambda **_: None, stopping=lambda: True)
+    assert stays > 3
 
 
 class Locked(Exception):
