@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from copy import deepcopy
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 from django.db import OperationalError, connections, router
@@ -143,8 +144,11 @@ class _Import:
                 if self.running.stopping():
                     self._keep_rehearsal(rehearsal)
                 # Some may have been told before a rest, or before somebody else took over.
-                find_out = self._tell if rehearsal.rows >= at else self._try
-                self._patiently(partial(find_out, importer, rehearsal, block))
+                if rehearsal.rows >= at:
+                    self._patiently(partial(self._tell, importer, rehearsal, block))
+                else:
+                    self._patiently(partial(self._try, importer, rehearsal, block))
+                    self.running.renew()
                 rehearsal.keep(rehearsal.rows + len(block))
         if self.all_or_none and not self.dry_run:
             self._keep_rehearsal(rehearsal)
@@ -257,20 +261,25 @@ class _Import:
 
     def _write_rows(self) -> None:
         """Write all rows. Raises _BadRow."""
-        numbers, importer = Numbers(), self._importer()
-        with self.running.chunk() as chunk, self._blocks(lambda: CHECKED, behind=0) as found:
-            for block in found:
-                self.running.look()
-                self._write_some(importer, block, numbers)
-                chunk.done += len(block)
-                self._place(chunk, WRITE, block, numbers)
+        numbers, importer, rehearsal = Numbers(), self._importer(), self.rehearsal
+        with self._blocks(lambda: CHECKED, behind=0) as found:
+            first = next(found, None)  # read before the transaction begins, which may not idle
+            with self.running.chunk() as chunk:
+                for block in chain([first] if first else [], found):
+                    self.running.keep()
+                    self.running.look()
+                    self._write_some(importer, rehearsal, block, numbers)
+                    chunk.done += len(block)
+                    self._place(chunk, WRITE, block, numbers)
         self.numbers = numbers
 
-    def _write_some(self, importer: Importer, block: Sequence[Candidate], numbers: Numbers) -> None:
+    def _write_some(
+        self, importer: Importer, rehearsal: Rehearsal, block: Sequence[Candidate], numbers: Numbers
+    ) -> None:
         """Write and count some of all rows. Raises _BadRow."""
         importer.by = self.running.by
         for one in block:
-            if one.row.password and (encoded := self.rehearsal.hash_of(one.row.number)):
+            if one.row.password and (encoded := rehearsal.hash_of(one.row.number)):
                 one.made.columns["password"] = encoded
         importer.make_groups(block)
         try:

@@ -63,7 +63,7 @@ def in_parts(job, *, killed: bool):
 
         def keep(*, progressed=False, most=chunks + 1, renewed=renewed):
             renewed.append(progressed)
-            if killed and len(renewed) > most + 1:
+            if killed and renewed.count(True) > most:
                 raise Killed
 
         def stopping(chunks=chunks, began=began):
@@ -179,6 +179,45 @@ def test_the_lease_is_kept_while_the_file_is_fetched(request_job, monkeypatch):
     assert Job.objects.get(pk=job.id).state == "succeeded"
 
 
+def test_the_lease_is_kept_with_each_block_of_the_one_transaction(request_job):
+    """Guard: populace/bulk/import_job.py:_Import._write_rows (keep)"""
+    job, kept = request_job(PEOPLE[:6], rows="all"), []
+    running.work(job.id, keep=lambda progressed=False: kept.append(progressed), stopping=lambda: False)
+    assert kept[-5:] == [True, False, False, False, True]  # the chunk, three blocks, the end
+
+
+def test_the_first_rows_are_read_before_the_one_transaction_begins(request_job, monkeypatch):
+    """Guard: populace/bulk/import_job.py:_Import._write_rows (first)"""
+    read, seen = import_job.blocks, []
+
+    def noted(*args, **options):
+        for block in read(*args, **options):
+            seen.append("rows")
+            yield block
+
+    monkeypatch.setattr(import_job, "blocks", noted)
+    job = request_job(PEOPLE[:2], rows="all")
+    running.work(job.id, keep=lambda progressed=False: seen.append(progressed), stopping=lambda: False)
+    assert seen[-5:] == [True, "rows", True, False, True]  # the rehearsal's end, the one block, its chunk, the end
+
+
+def test_the_lease_is_kept_while_a_rehearsal_is_done_anew(request_job):
+    """Guard: populace/bulk/import_job.py:_Import._rehearse (renew)"""
+    job, kept = request_job(PEOPLE[:7], dry_run=True), []
+
+    def keep(*, progressed=False):
+        kept.append(progressed)
+        if kept == [False, True, True, True]:
+            raise Killed
+
+    with suppress(Killed):
+        running.work(job.id, keep=keep, stopping=lambda: False)
+    assert Job.objects.get(pk=job.id).position["rows"] == 4
+    kept.clear()
+    running.work(job.id, keep=lambda progressed=False: kept.append(progressed), stopping=lambda: False)
+    assert kept[:4] == [False, False, False, True]  # the beginning, two blocks anew, the third
+
+
 def test_a_stay_gets_on_however_late_its_first_chunk_comes(request_job):
     """Guard: populace/bulk/running.py:Running.chunk (moved)"""
     job, stays = request_job(PEOPLE), 0
@@ -200,11 +239,11 @@ class Locked(Exception):
 def test_what_is_done_anew_for_others_locks_is_told_once(request_job, asked):
     """populace/bulk/import_job.py:_Import._try (drop), populace/bulk/import_job.py:_Import._patiently"""
     job = request_job(PEOPLE[:7], **asked)
-    calls = []
+    calls, every = [], 7 if asked.get("rows") else 3  # the one transaction of all rows has five calls
 
     def keep(*, progressed=False):
         calls.append(progressed)
-        if len(calls) % 3 == 0:
+        if len(calls) % every == 0:
             raise OperationalError from Locked()
 
     while not (stored := Job.objects.get(pk=job.id)).is_over:
