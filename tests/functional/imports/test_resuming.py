@@ -9,9 +9,12 @@ from django.db import OperationalError
 
 from populace.audit.actors import SYSTEM
 from populace.bulk import import_job, running
+from populace.bulk.actions import cancel_job
 from populace.bulk.imports import import_job as asked_for
 from populace.bulk.imports import request_import, result_of
 from populace.bulk.models import Job, JobError, JobFile
+from populace.cli.jobs import tell_import
+from populace.cli.output import Failure
 from populace.credentials.hashing import verify_password
 from populace.infra.storage import storage
 from populace.infra.tasks.current import Again
@@ -227,6 +230,28 @@ def test_a_stay_gets_on_however_late_its_first_chunk_comes(request_job):
         with suppress(Again):
             running.work(job.id, keep=lambda **_: None, stopping=lambda: True)
     assert stays > 3
+
+
+def test_an_import_that_the_api_was_sent_is_resumed_without_a_file_of_its_own(tmp_path):
+    """Guard: populace/bulk/imports.py:result_of (path)"""
+    path = tmp_path / "people.csv"
+    path.write_text("username,email\nann,ann@example.org\nbob,nobody\n")
+    job = request_import(asked_for("csv"), path, by=SYSTEM, filename="people.csv", content_type="x")
+    in_parts(job, killed=False)
+    result = result_of(Job.objects.get(pk=job.id))
+    assert (result.done, result.failed, result.errors_file) == (1, 1, None)
+    assert [(row, code) for row, code, _ in result.errors] == [(2, "invalid")]
+
+
+def test_an_import_that_ends_before_its_first_chunk_is_told_as_it_ended(request_job):
+    """Guards: populace/bulk/imports.py:result_of (how), populace/cli/jobs.py:tell_import (recognised)"""
+    job = request_job(PEOPLE)
+    cancel_job(job.id, by=SYSTEM)
+    in_parts(job, killed=False)
+    result = result_of(Job.objects.get(pk=job.id))
+    assert (result.job.state, result.recognised, result.summary()["done"]) == ("cancelled", None, 0)
+    with pytest.raises(Failure, match="cancelled: 0 rows done"):
+        tell_import(result, as_json=False)
 
 
 class Locked(Exception):
