@@ -168,15 +168,15 @@ def _finish(running: Running) -> None:
     """Have the parts be the result, or make a workbook of them; remove what is not part of it."""
     job, ending, size = running.job, running.options["format"], running.position["size"]
     result = {"filename": f"people-{job.created_at:%Y%m%d}.{ending}", "content_type": FORMATS[ending]}
-    if ending == "xlsx":
+    if ending != "xlsx":
+        running.finish_parts(rows=job.done, size=size, **result)
+    elif not JobFile.objects.filter(job_id=job.id, name=JobFile.RESULT).exists():  # or its drafts may be gone by now
         path = running.folder / "workbook"
         files = (storage().blocks(f"{job.folder}/{name}") for name in running.position[DRAFTS])
         write_workbook(
             path, running.options["fields"], lines_of(chain.from_iterable(files)), alive=lambda: _alive(running)
         )
         running.finish_file(path, rows=job.done, **result)
-    else:
-        running.finish_parts(rows=job.done, size=size, **result)
     wanted = (JobFile.RESULT, *running.position.get(PARTS, ()))
     remove_all(f"{job.folder}/", but=[f"{job.folder}/{name}" for name in wanted])
 

@@ -8,9 +8,10 @@ goes in as one transaction. `position` says how the file is read, which pass is 
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from copy import deepcopy
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any
 
 from django.db import OperationalError, connections, router
@@ -21,15 +22,14 @@ from populace.bulk.errors import FileRefused, OptionRefused
 from populace.bulk.formats.recognition import Recognised, recognised
 from populace.bulk.importer import Importer, Unready
 from populace.bulk.kinds import KINDS, JobRefused, Kind
-from populace.bulk.models import Job, JobError, JobFile
+from populace.bulk.models import JobError, JobFile
 from populace.bulk.numbers import Numbers
 from populace.bulk.passwords import hashed
-from populace.bulk.reading import ahead, blocks
+from populace.bulk.reading import apart, blocks
 from populace.bulk.rehearsal import Rehearsal
 from populace.bulk.running import Bad, Chunk, Running
 from populace.credentials.tasks import enqueue_wrapping
 from populace.infra.db.causes import Cause, cause_of
-from populace.infra.db.retry import atomic
 from populace.users.models import User
 
 CHECK, WRITE = "check", "write"
@@ -90,13 +90,20 @@ class _Import:
 
     def _recognised(self) -> Recognised:
         try:
-            return recognised(self.path, self.options.get("format") or None, self.options.get("options") or {})
+            file_format, options = self.options.get("format") or None, self.options.get("options") or {}
+            return self.running.aside(partial(recognised, self.path, file_format, options))
         except OptionRefused as refused:
             raise JobRefused("options_refused", f"{refused}") from None
 
-    def _blocks(self, most: Callable[[], int], behind: int | None = None) -> Iterator[list[Candidate]]:
+    @contextmanager
+    def _blocks(
+        self, most: Callable[[], int], *, behind: int | None = None, ahead: bool = True
+    ) -> Iterator[Iterator[list[Candidate]]]:
+        """Give the rows in blocks; whoever waits for one, or for the way behind the rows that are done, has a lease."""
         behind = self.running.position.get("rows", 0) if behind is None else behind
-        return blocks(self.path, self.how, behind=behind, most=most, by=lambda: self.running.by)
+        found = blocks(self.path, self.how, behind=behind, most=most, by=lambda: self.running.by)
+        with closing(apart(found, self.running.wait, ahead=ahead)) as read:
+            yield read
 
     def _importer(self, rehearsal: Rehearsal | None = None) -> Importer:
         return Importer(
@@ -110,7 +117,7 @@ class _Import:
 
     def _check(self) -> None:
         """Tell the rows that are bad in themselves."""
-        with closing(ahead(self._blocks(lambda: CHECKED))) as found:
+        with self._blocks(lambda: CHECKED) as found:
             for block in found:
                 self._patiently(partial(self._check_block, block))
         self._begin_writing()
@@ -132,13 +139,17 @@ class _Import:
         def most() -> int:
             return min(self.pace.rows, at - rehearsal.rows) if rehearsal.rows < at else self.pace.rows
 
-        for block in self._blocks(most, rehearsal.rows):
-            if self.running.stopping():
-                self._keep_rehearsal(rehearsal)
-            # Some may have been told before a rest, or before somebody else took over.
-            find_out = self._tell if rehearsal.rows >= at else self._try
-            self._patiently(partial(find_out, importer, rehearsal, block))
-            rehearsal.keep(rehearsal.rows + len(block))
+        with self._blocks(most, behind=rehearsal.rows, ahead=False) as found:
+            for block in found:
+                if self.running.stopping():
+                    self._keep_rehearsal(rehearsal)
+                # Some may have been told before a rest, or before somebody else took over.
+                if rehearsal.rows >= at:
+                    self._patiently(partial(self._tell, importer, rehearsal, block))
+                else:
+                    self._patiently(partial(self._try, importer, rehearsal, block))
+                    self.running.renew()
+                rehearsal.keep(rehearsal.rows + len(block))
         if self.all_or_none and not self.dry_run:
             self._keep_rehearsal(rehearsal)
         self._begin_writing()
@@ -204,7 +215,7 @@ class _Import:
     def _write(self) -> None:
         """Write the good rows."""
         importer = self._importer()
-        with closing(ahead(self._blocks(lambda: self.pace.rows))) as found:
+        with self._blocks(lambda: self.pace.rows) as found:
             for block in found:
                 self._patiently(partial(self._write_block, importer, block))
 
@@ -250,26 +261,35 @@ class _Import:
 
     def _write_rows(self) -> None:
         """Write all rows. Raises _BadRow."""
-        numbers, importer = Numbers(), self._importer()
-        with self.running.chunk() as chunk:
-            for block in self._blocks(lambda: CHECKED, behind=0):
-                self.running.look()
-                importer.by = self.running.by
-                for one in block:
-                    if one.row.password and (encoded := self.rehearsal.hash_of(one.row.number)):
-                        one.made.columns["password"] = encoded
-                importer.make_groups(block)
-                try:
-                    importer.take(block)
-                except Unready:  # somebody new by now, whose password the rehearsal had no reason to hash
-                    raise _BadRow from None
-                for one in block:
-                    numbers.count(one)
-                if numbers.failed:
-                    raise _BadRow
-                chunk.done += len(block)
-                self._place(chunk, WRITE, block, numbers)
+        numbers, importer, rehearsal = Numbers(), self._importer(), self.rehearsal
+        with self._blocks(lambda: CHECKED, behind=0) as found:
+            first = next(found, None)  # read before the transaction begins, which may not idle
+            with self.running.chunk() as chunk:
+                for block in chain([first] if first else [], found):
+                    self.running.keep()
+                    self.running.look()
+                    self._write_some(importer, rehearsal, block, numbers)
+                    chunk.done += len(block)
+                    self._place(chunk, WRITE, block, numbers)
         self.numbers = numbers
+
+    def _write_some(
+        self, importer: Importer, rehearsal: Rehearsal, block: Sequence[Candidate], numbers: Numbers
+    ) -> None:
+        """Write and count some of all rows. Raises _BadRow."""
+        importer.by = self.running.by
+        for one in block:
+            if one.row.password and (encoded := rehearsal.hash_of(one.row.number)):
+                one.made.columns["password"] = encoded
+        importer.make_groups(block)
+        try:
+            importer.take(block)
+        except Unready:  # somebody new by now, whose password the rehearsal had no reason to hash
+            raise _BadRow from None
+        for one in block:
+            numbers.count(one)
+        if numbers.failed:
+            raise _BadRow
 
     def _place(self, chunk: Chunk, which: str, block: Sequence[Candidate], numbers: Numbers) -> None:
         """Say in a chunk that a pass has come behind this block."""
@@ -298,16 +318,7 @@ class _Import:
                 if cause_of(error) not in (Cause.LOCK_TIMEOUT, Cause.DEADLOCK) or time.monotonic() > until:
                     raise
             time.sleep(PAUSE_S)
-            self._renew()
-
-    def _renew(self) -> None:
-        """Keep the lease while nothing is committed."""
-        try:
-            with atomic(Job):
-                self.running.keep()
-        except OperationalError as error:
-            if cause_of(error) is not Cause.LOCK_TIMEOUT:
-                raise
+            self.running.renew()
 
 
 class Pace(AbstractContextManager["Pace", None]):

@@ -36,14 +36,14 @@ class ImportResult(Numbers):
     """What came of an import that was done here."""
 
     job: Job
-    recognised: Recognised
+    recognised: Recognised | None  # None where it ended before the file was looked at
     errors: list[tuple[int, str, str]] = field(default_factory=list)  # (row, code, reason), the first ERRORS_KEPT
     errors_file: Path | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers by name, the error file, and what the file was."""
         told = Numbers.summary(self) | ({"errors_file": str(self.errors_file)} if self.errors_file else {})
-        return told | {"recognised": self.recognised.shown()}
+        return told | ({"recognised": self.recognised.shown()} if self.recognised else {})
 
 
 def import_job(
@@ -144,18 +144,22 @@ def resume_import(job_id: UUID, *, report: Report = lambda job: None) -> ImportR
 
 
 def result_of(job: Job) -> ImportResult:
-    """Return what came of an import of this machine's command line that is over. Raises FileRefused, OptionRefused."""
+    """Return what came of an import that is over; one of the command line gets its error file.
+
+    Raises FileRefused, OptionRefused.
+    """
     told: Mapping[str, Any] = job.position
     if job.code == "file_refused":
         raise FileRefused(job.detail.removeprefix("The file ").removesuffix("."))
     if job.code == "options_refused":
         raise OptionRefused(job.detail)
     errors = islice(errors_of(job.id), ERRORS_KEPT)
-    beside = Path(job.options["path"])
+    beside, how = job.options.get("path"), told.get("how")
+    found = bad_rows(job) if how and with_errors([job]) else None
     return ImportResult(
         **told.get("numbers", {}),
         job=job,
-        recognised=Recognised.again(told["how"]),
+        recognised=Recognised.again(how) if how else None,
         errors=[(error.row, error.code, error.reason) for error in errors],
-        errors_file=write_beside(beside, bad_rows(job) if with_errors([job]) else None),
+        errors_file=write_beside(Path(beside), found) if beside else None,
     )

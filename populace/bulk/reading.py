@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,16 @@ def size_of(sent: Any) -> int:
     return len(sent) if isinstance(sent, str) else len(json.dumps(sent))
 
 
-def ahead[T](found: Iterator[T]) -> Generator[T]:
-    """Yield the same, the next one made in a thread while the caller waits for the database. It asks no database."""
+def apart[T](found: Iterator[T], wait: Callable[[Future[T | None]], T | None], *, ahead: bool = True) -> Generator[T]:
+    """Yield the same, made in a thread that asks no database; the caller `wait`s for it (Running.wait).
+
+    `ahead`: the next one is made while the caller is at the one before.
+    """
     with ThreadPoolExecutor(1, thread_name_prefix="reading") as thread:
         coming = thread.submit(next, found, None)
-        while (one := coming.result()) is not None:
-            coming = thread.submit(next, found, None)
+        while (one := wait(coming)) is not None:
+            if ahead:
+                coming = thread.submit(next, found, None)
             yield one
+            if not ahead:
+                coming = thread.submit(next, found, None)

@@ -6,12 +6,16 @@ back late commits nothing.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
+from django.db import OperationalError
 from django.utils.timezone import now
 
 from populace.audit.actors import SYSTEM, Actor
@@ -20,6 +24,7 @@ from populace.bulk.actions import recorded_of, settle
 from populace.bulk.kinds import KINDS, JobRefused
 from populace.bulk.models import Job, JobError, JobFile
 from populace.groups.reads import permissions_of
+from populace.infra.db.causes import Cause, cause_of
 from populace.infra.db.retry import atomic
 from populace.infra.db.write import write
 from populace.infra.scratch import scratch
@@ -30,6 +35,10 @@ from populace.users.models import User
 
 type Bad = tuple[int, str, str, Any]
 """A row of which nothing comes: its number, a code, the reason, and the row as sent (JSON)."""
+
+
+RENEW_S = 5.0
+"""Between two renewals of the lease while a thread is waited for: a transaction may idle for 10 s (PostgreSQL)."""
 
 
 class Cancelled(Exception):
@@ -64,6 +73,8 @@ class Running:
     keep: Keep
     stopping: Callable[[], bool]
     report: Callable[[Job], None]
+    moved: bool = False
+    """A chunk is done: a stay has one at least, however long the way to it was."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -82,10 +93,30 @@ class Running:
         place = self.folder / name
         if not place.exists():
             try:
-                storage().get(f"jobs/{self.job.id}/{name}", place)
+                self.aside(partial(storage().get, f"jobs/{self.job.id}/{name}", place))
             except FileNotFoundError:
                 raise JobRefused("file_missing", "The job's file is gone.") from None
         return place
+
+    def aside[T](self, work: Callable[[], T]) -> T:
+        """Return what `work` makes, which may take long and asks no database; the lease is kept meanwhile."""
+        with ThreadPoolExecutor(1, thread_name_prefix="aside") as thread:
+            return self.wait(thread.submit(work))
+
+    def wait[T](self, coming: Future[T]) -> T:
+        """Return what a thread makes; the lease is kept meanwhile. Raises what it raises, and Lost."""
+        while not wait_for([coming], RENEW_S).done:
+            self.renew()
+        return coming.result()
+
+    def renew(self) -> None:
+        """Keep the lease while nothing is committed. Raises Lost."""
+        try:
+            with atomic(Job):
+                self.keep()
+        except OperationalError as error:
+            if cause_of(error) is not Cause.LOCK_TIMEOUT:
+                raise
 
     @contextmanager
     def chunk(self) -> Iterator[Chunk]:
@@ -93,7 +124,7 @@ class Running:
 
         Raises Again where the task should rest, Cancelled, JobRefused where whoever asked may no more, Lost.
         """
-        if self.stopping():
+        if self.stopping() and self.moved:
             self._rest()
         chunk = Chunk(dict(self.position), total=self.job.total)
         with atomic(Job):
@@ -104,6 +135,7 @@ class Running:
             done = self.job.done + chunk.done
             Job._base_manager.filter(pk=self.job.pk).update(done=done, total=chunk.total, position=chunk.position)
         self.job.done, self.job.total, self.job.position = done, chunk.total, chunk.position
+        self.moved = True
         self.report(self.job)
 
     def finish_file(
@@ -118,7 +150,7 @@ class Running:
             size=path.stat().st_size,
             rows=rows,
         )
-        storage().put(made.key, path)
+        self.aside(partial(storage().put, made.key, path))
         self._told(made)
 
     def finish_parts(self, *, filename: str, content_type: str, rows: int, size: int) -> None:

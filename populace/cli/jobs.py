@@ -127,7 +127,7 @@ def tell_import(done: "ImportResult", *, as_json: bool) -> None:
         else:
             note(f"row {row}: {code}: {reason}")
     summary = done.summary()
-    if not as_json:
+    if not as_json and done.recognised:
         note(taken_as(summary.pop("recognised")))
     if done.job.code == "bad_rows":
         note(f"populace: {done.job.detail}")

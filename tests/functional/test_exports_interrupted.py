@@ -13,7 +13,7 @@ from populace.bulk.actions import create_job
 from populace.bulk.here import Interrupted, run_here
 from populace.bulk.models import Job, JobFile
 from populace.bulk.reads import blocks_of
-from populace.infra.storage import storage
+from populace.infra.storage import remove_all, storage
 from populace.infra.tasks.current import Again
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import Lost
@@ -118,6 +118,25 @@ def test_a_workbook_that_nobody_wants_any_more_is_not_finished(make_user, monkey
     job = create_job(asked(format="xlsx"), by=SYSTEM)
     work(job, report=lambda job: Job._base_manager.update(cancel_asked=True))
     assert Job.objects.get(pk=job.id).state == "cancelled"
+
+
+def test_a_workbook_is_not_made_again_of_drafts_that_are_gone(make_user, folder, monkeypatch):
+    """Guard: populace/bulk/exports.py:_finish (the result is there)"""
+    for _ in range(5):
+        make_user()
+    job = create_job(asked(format="xlsx"), by=SYSTEM)
+
+    def die(prefix, *, but):
+        remove_all(prefix, but=but)
+        raise Died  # all is done, and the job does not say so yet
+
+    with monkeypatch.context() as patched:
+        patched.setattr(exports, "remove_all", die)
+        with pytest.raises(Died):
+            work(job)
+    assert [path.name for path in (folder / job.folder).iterdir()] == ["result"]
+    work(job)
+    assert (Job.objects.get(pk=job.id).state, JobFile.objects.get().rows) == ("succeeded", User.objects.count())
 
 
 def test_a_result_of_which_a_part_is_gone_is_not_there(client, make_user, folder):

@@ -1,6 +1,7 @@
 """An import that rests, or dies, after any chunk ends as one that was never interrupted."""
 
 import json
+import threading
 from contextlib import suppress
 
 import pytest
@@ -8,10 +9,14 @@ from django.db import OperationalError
 
 from populace.audit.actors import SYSTEM
 from populace.bulk import import_job, running
+from populace.bulk.actions import cancel_job
 from populace.bulk.imports import import_job as asked_for
 from populace.bulk.imports import request_import, result_of
 from populace.bulk.models import Job, JobError, JobFile
+from populace.cli.jobs import tell_import
+from populace.cli.output import Failure
 from populace.credentials.hashing import verify_password
+from populace.infra.storage import storage
 from populace.infra.tasks.current import Again
 from populace.users.models import User
 
@@ -61,7 +66,7 @@ def in_parts(job, *, killed: bool):
 
         def keep(*, progressed=False, most=chunks + 1, renewed=renewed):
             renewed.append(progressed)
-            if killed and len(renewed) > most + 1:
+            if killed and renewed.count(True) > most:
                 raise Killed
 
         def stopping(chunks=chunks, began=began):
@@ -123,6 +128,132 @@ def test_a_csv_goes_on_behind_its_last_chunk(tmp_path):
     )
 
 
+@pytest.fixture
+def held(monkeypatch, request_job):
+    """Return `held(until, keep=…) -> job`: done, while what makes rows stands still in front of each block."""
+    monkeypatch.setattr(running, "RENEW_S", 0.01)
+    read = import_job.blocks
+
+    def done(until, *, keep, **asked):
+        def slowly(*args, **options):
+            for block in read(*args, **options):
+                assert until.wait(30)
+                until.clear()
+                yield block
+
+        monkeypatch.setattr(import_job, "blocks", slowly)
+        job = request_job(PEOPLE[:6], **asked)
+        running.work(job.id, keep=keep, stopping=lambda: False)
+        return Job.objects.get(pk=job.id)
+
+    return done
+
+
+@pytest.mark.parametrize("asked", [{}, {"dry_run": True}, {"rows": "all"}], ids=["real", "dry run", "all"])
+def test_the_lease_is_kept_while_rows_are_waited_for(held, asked):
+    """Guard: populace/bulk/running.py:Running.wait (renew): no block comes before three renewals."""
+    until, kept = threading.Event(), []
+
+    def keep(*, progressed=False):
+        kept.append(progressed)
+        if kept[-3:] == [False] * 3:
+            until.set()
+
+    assert held(until, keep=keep, **asked).state == "succeeded"
+
+
+def test_the_lease_is_kept_while_the_file_is_fetched(request_job, monkeypatch):
+    """Guard: populace/bulk/running.py:Running.path (aside)"""
+    monkeypatch.setattr(running, "RENEW_S", 0.01)
+    get, until, kept = storage().get, threading.Event(), []
+
+    def slowly(key, path):
+        assert until.wait(30)
+        get(key, path)
+
+    def keep(*, progressed=False):
+        kept.append(progressed)
+        if len(kept) == 4:
+            until.set()
+
+    monkeypatch.setattr(storage(), "get", slowly)
+    job = request_job(PEOPLE[:2])
+    running.work(job.id, keep=keep, stopping=lambda: False)
+    assert Job.objects.get(pk=job.id).state == "succeeded"
+
+
+def test_the_lease_is_kept_with_each_block_of_the_one_transaction(request_job):
+    """Guard: populace/bulk/import_job.py:_Import._write_rows (keep)"""
+    job, kept = request_job(PEOPLE[:6], rows="all"), []
+    running.work(job.id, keep=lambda progressed=False: kept.append(progressed), stopping=lambda: False)
+    assert kept[-5:] == [True, False, False, False, True]  # the chunk, three blocks, the end
+
+
+def test_the_first_rows_are_read_before_the_one_transaction_begins(request_job, monkeypatch):
+    """Guard: populace/bulk/import_job.py:_Import._write_rows (first)"""
+    read, seen = import_job.blocks, []
+
+    def noted(*args, **options):
+        for block in read(*args, **options):
+            seen.append("rows")
+            yield block
+
+    monkeypatch.setattr(import_job, "blocks", noted)
+    job = request_job(PEOPLE[:2], rows="all")
+    running.work(job.id, keep=lambda progressed=False: seen.append(progressed), stopping=lambda: False)
+    assert seen[-5:] == [True, "rows", True, False, True]  # the rehearsal's end, the one block, its chunk, the end
+
+
+def test_the_lease_is_kept_while_a_rehearsal_is_done_anew(request_job):
+    """Guard: populace/bulk/import_job.py:_Import._rehearse (renew)"""
+    job, kept = request_job(PEOPLE[:7], dry_run=True), []
+
+    def keep(*, progressed=False):
+        kept.append(progressed)
+        if kept == [False, True, True, True]:
+            raise Killed
+
+    with suppress(Killed):
+        running.work(job.id, keep=keep, stopping=lambda: False)
+    assert Job.objects.get(pk=job.id).position["rows"] == 4
+    kept.clear()
+    running.work(job.id, keep=lambda progressed=False: kept.append(progressed), stopping=lambda: False)
+    assert kept[:4] == [False, False, False, True]  # the beginning, two blocks anew, the third
+
+
+def test_a_stay_gets_on_however_late_its_first_chunk_comes(request_job):
+    """Guard: populace/bulk/running.py:Running.chunk (moved)"""
+    job, stays = request_job(PEOPLE), 0
+    while not Job.objects.get(pk=job.id).is_over:
+        stays += 1
+        assert stays < 100
+        with suppress(Again):
+            running.work(job.id, keep=lambda **_: None, stopping=lambda: True)
+    assert stays > 3
+
+
+def test_an_import_that_the_api_was_sent_is_resumed_without_a_file_of_its_own(tmp_path):
+    """Guard: populace/bulk/imports.py:result_of (path)"""
+    path = tmp_path / "people.csv"
+    path.write_text("username,email\nann,ann@example.org\nbob,nobody\n")
+    job = request_import(asked_for("csv"), path, by=SYSTEM, filename="people.csv", content_type="x")
+    in_parts(job, killed=False)
+    result = result_of(Job.objects.get(pk=job.id))
+    assert (result.done, result.failed, result.errors_file) == (1, 1, None)
+    assert [(row, code) for row, code, _ in result.errors] == [(2, "invalid")]
+
+
+def test_an_import_that_ends_before_its_first_chunk_is_told_as_it_ended(request_job):
+    """Guards: populace/bulk/imports.py:result_of (how), populace/cli/jobs.py:tell_import (recognised)"""
+    job = request_job(PEOPLE)
+    cancel_job(job.id, by=SYSTEM)
+    in_parts(job, killed=False)
+    result = result_of(Job.objects.get(pk=job.id))
+    assert (result.job.state, result.recognised, result.summary()["done"]) == ("cancelled", None, 0)
+    with pytest.raises(Failure, match="cancelled: 0 rows done"):
+        tell_import(result, as_json=False)
+
+
 class Locked(Exception):
     """As a driver says that others hold what is needed."""
 
@@ -133,11 +264,11 @@ class Locked(Exception):
 def test_what_is_done_anew_for_others_locks_is_told_once(request_job, asked):
     """populace/bulk/import_job.py:_Import._try (drop), populace/bulk/import_job.py:_Import._patiently"""
     job = request_job(PEOPLE[:7], **asked)
-    calls = []
+    calls, every = [], 7 if asked.get("rows") else 3  # the one transaction of all rows has five calls
 
     def keep(*, progressed=False):
         calls.append(progressed)
-        if len(calls) % 3 == 0:
+        if len(calls) % every == 0:
             raise OperationalError from Locked()
 
     while not (stored := Job.objects.get(pk=job.id)).is_over:
