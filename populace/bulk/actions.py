@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.db.models import Model
 from django.utils.timezone import now
@@ -13,6 +13,7 @@ from populace.audit.actors import SYSTEM, Actor
 from populace.bulk.errors import JobNotFound, TooManyJobs
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobFile
+from populace.infra.db.fields import FOREVER
 from populace.infra.db.retry import atomic, retried
 from populace.infra.db.write import write
 from populace.infra.storage import remove_all
@@ -59,7 +60,12 @@ def create_job(
 
 @retried
 def cancel_job(job_id: UUID, *, by: Actor) -> Job:
-    """Have a job stop at its next resting place; one that is over, or decided, stays as it is. Raises JobNotFound."""
+    """Have a job stop at its next resting place; one that is over, or decided, stays as it is. Raises JobNotFound.
+
+    One that Ctrl-C has ended rests already, for whoever resumes it: a worker takes it now, and settles it.
+    """
+    from populace.bulk.tasks import run_job  # which imports this module
+
     with atomic(Job):
         job = Job._base_manager.select_for_update().filter(pk=job_id).first()
         if job is None:
@@ -68,6 +74,8 @@ def cancel_job(job_id: UUID, *, by: Actor) -> Job:
             job.cancel_asked = True
             Job._base_manager.filter(pk=job_id).update(cancel_asked=True)
             write(recorded_of(job, "job.cancel_asked", by=by))
+        rests = TaskRow.objects.filter(id=uuid5(job_id, run_job.module_path), state=TaskRow.OPEN, due_at=FOREVER)
+        rests.update(due_at=now())
     return job
 
 

@@ -10,6 +10,7 @@ class BulkConfig(AppConfig):
         from populace.audit.consequences import on
         from populace.bulk import bulk_actions, exports, group_delete, undo  # noqa: F401 (each adds its kind)
         from populace.bulk.expiry import delete_expired, delete_leftovers
+        from populace.bulk.here import cancel_forgotten
         from populace.bulk.models import BulkTarget, Job
         from populace.bulk.tasks import given_up, run_job
         from populace.infra.tasks.chores import CHORES
@@ -20,4 +21,5 @@ class BulkConfig(AppConfig):
         WHEN_DEAD[run_job.module_path] = given_up
         EXEMPT[Job] = "names who asked for it by id alone, and is deleted with its files days after its end"
         EXEMPT[BulkTarget] = "names whom a job is about by id alone, and is deleted with the job"
-        CHORES.extend(chore for chore in (delete_expired, delete_leftovers, group_delete.go_on) if chore not in CHORES)
+        chores = (delete_expired, delete_leftovers, cancel_forgotten, group_delete.go_on)
+        CHORES.extend(chore for chore in chores if chore not in CHORES)

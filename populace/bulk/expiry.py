@@ -20,6 +20,7 @@ from populace.infra.storage import Unavailable, remove_all, storage
 
 JOBS = 20  # of one round
 ROWS = 10_000  # rows of one statement
+STATEMENTS = 100  # that delete rows, of one round: a job may have millions, and a round has one lease
 
 FOLDER = "jobs/"
 KEYS = 1_000  # files looked at in one round: what a bucket tells at a time
@@ -38,21 +39,27 @@ def delete_expired() -> bool:
     ids = list(
         Job._base_manager.filter(expires_at__lte=now()).order_by("expires_at").values_list("id", flat=True)[:JOBS]
     )
+    left = STATEMENTS
     with _later() as later:
         for job_id in ids:
             remove_all(f"{FOLDER}{job_id}/")
             JobFile._base_manager.filter(job_id=job_id).delete()
-            _delete_rows(JobError, job_id, "row")
-            _delete_rows(BulkTarget, job_id, "user_id")
+            for model, key in ((JobError, "row"), (BulkTarget, "user_id")):
+                while left and _delete_rows(model, job_id, key):
+                    left -= 1
+            if not left:
+                return True
             Job._base_manager.filter(pk=job_id).delete()
     return len(ids) == JOBS and not later
 
 
-def _delete_rows(model: type[Model], job_id: UUID, key: str) -> None:
-    """Delete a job's rows of a table, ROWS at a time in the order of their key."""
+def _delete_rows(model: type[Model], job_id: UUID, key: str) -> bool:
+    """Delete the first ROWS of a job's rows of a table, in the order of their key; False where there was none."""
     rows = model._base_manager.filter(job_id=job_id).order_by(key).values_list(key, flat=True)
-    while (last := list(rows[:ROWS])[-1:]) != []:
-        model._base_manager.filter(job_id=job_id, **{f"{key}__lte": last[0]})._raw_delete(router.db_for_write(model))
+    for last in list(rows[:ROWS])[-1:]:
+        model._base_manager.filter(job_id=job_id, **{f"{key}__lte": last})._raw_delete(router.db_for_write(model))
+        return True
+    return False
 
 
 def delete_leftovers() -> bool:

@@ -1,13 +1,13 @@
 """A job done by who asks for it, in a process of their own: the command line's way.
 
 Its task's row is born claimed, so no worker takes it while this process renews the lease. Whoever is killed leaves it
-to a worker, when the lease is over; whoever interrupts it (Ctrl-C) has it wait until `resume_here`.
+to a worker, when the lease is over; whoever interrupts it (Ctrl-C) has it wait until `resume_here`, or cancel_job.
 """
 
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -15,8 +15,8 @@ from uuid import UUID, uuid5
 from django.db.models import F, Q
 from django.utils.timezone import now
 
-from populace.audit.actors import Actor
-from populace.bulk.actions import create_job
+from populace.audit.actors import SYSTEM, Actor
+from populace.bulk.actions import KEPT, cancel_job, create_job
 from populace.bulk.errors import JobNotFound
 from populace.bulk.models import Job, JobFile
 from populace.bulk.running import work
@@ -25,9 +25,11 @@ from populace.infra.db.fields import FOREVER
 from populace.infra.db.ids import new_id
 from populace.infra.tasks.current import Again
 from populace.infra.tasks.models import TaskRow
-from populace.infra.tasks.queue import KEEP_DAYS, LEASE_S, mark, row_for
+from populace.infra.tasks.queue import KEEP_DAYS, LANES, LEASE_S, mark, row_for
 
 type Report = Callable[[Job], None]
+
+JOBS = 20  # of one round
 
 
 class Interrupted(Exception):
@@ -73,11 +75,23 @@ def _work(job: Job, row: TaskRow, report: Report) -> Job:
         try:
             done = work(job.id, keep=keep, stopping=stop.is_set, report=report)
         except Again:
-            mark(row, due_at=FOREVER, started_at=None)
+            mark(row, due_at=FOREVER, enqueued_at=now(), started_at=None)
+            if Job._base_manager.filter(pk=job.id, cancel_asked=True).exists():  # while it came to rest
+                cancel_job(job.id, by=SYSTEM)
             raise Interrupted(job) from None
     at = now()
     mark(row, state=TaskRow.DONE, finished_at=at, due_at=at + timedelta(days=KEEP_DAYS))
     return done or Job.objects.get(pk=job.id)
+
+
+def cancel_forgotten() -> bool:
+    """Cancel jobs that were interrupted KEPT ago and that nobody has resumed: they keep files, and names."""
+    waiting = TaskRow.objects.filter(state=TaskRow.OPEN, lane=LANES[run_job.queue_name], due_at=FOREVER)
+    forgotten = waiting.filter(name=run_job.module_path, enqueued_at__lte=now() - KEPT)
+    for args in list(forgotten.values_list("args", flat=True)[:JOBS]):
+        with suppress(JobNotFound):
+            cancel_job(UUID(args["args"][1]), by=SYSTEM)
+    return False
 
 
 @contextmanager

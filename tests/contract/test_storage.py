@@ -53,6 +53,15 @@ def test_what_is_put_again_is_what_is_there(files, made):
     assert content(files, "jobs/1/result") == b"second"
 
 
+def test_what_is_there_stays_until_the_new_one_is_whole(files, made, tmp_path):
+    """Guard: populace/infra/storage/local.py:Folder.put (replaces: nothing is removed first)"""
+    files.put("jobs/1/result", made(b"first"))
+    with pytest.raises(OSError, match="No such file"):
+        files.put("jobs/1/result", tmp_path / "nothing")
+    assert content(files, "jobs/1/result") == b"first"
+    assert list(files.keys("jobs/")) == ["jobs/1/result"]
+
+
 def test_an_empty_file_is_a_file(files, made):
     files.put("jobs/1/result", made(b""))
     assert list(files.blocks("jobs/1/result")) == []

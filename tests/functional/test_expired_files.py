@@ -12,7 +12,7 @@ from populace.audit.tasks import upkeep
 from populace.bulk import expiry, exports, running
 from populace.bulk.actions import KEPT, create_job
 from populace.bulk.expiry import delete_expired, delete_leftovers
-from populace.bulk.models import Job, JobFile
+from populace.bulk.models import BulkTarget, Job, JobFile
 from populace.infra.storage import Unavailable
 from populace.infra.tasks.chores import CHORES
 from populace.infra.tasks.current import Again
@@ -57,6 +57,19 @@ def test_what_is_over_goes_with_its_files(files, make_user):
     assert delete_expired() is False
     assert jobs_with_files(files) == {new.id}
     assert [job.id for job in Job.objects.all()] == [file.job_id for file in JobFile.objects.all()] == [new.id]
+
+
+def test_a_job_of_many_rows_goes_in_several_rounds(files, monkeypatch):
+    """Guard: populace/bulk/expiry.py:delete_expired (STATEMENTS; the job goes last)"""
+    monkeypatch.setattr(expiry, "ROWS", 1)
+    monkeypatch.setattr(expiry, "STATEMENTS", 2)
+    job = exported()
+    BulkTarget._base_manager.bulk_create(BulkTarget(job_id=job.id, user_id=uuid4(), row=n) for n in range(3))
+    Job._base_manager.filter(pk=job.id).update(expires_at=now())
+    assert delete_expired() is True
+    assert (Job.objects.count(), BulkTarget.objects.count()) == (1, 1)
+    assert delete_expired() is False
+    assert (Job.objects.count(), BulkTarget.objects.count()) == (0, 0)
 
 
 def test_files_of_no_job_go_when_they_are_old(files, tmp_path, make_user):

@@ -2,7 +2,7 @@
 
 import signal
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 from django.utils.timezone import now
@@ -13,14 +13,16 @@ from populace.audit.dispatch import dispatch
 from populace.audit.models import Event
 from populace.audit.permissions import ALL
 from populace.bulk import actions, running
-from populace.bulk.actions import cancel_job, create_job
+from populace.bulk.actions import KEPT, cancel_job, create_job
 from populace.bulk.errors import JobNotFound, TooManyJobs
 from populace.bulk.expiry import delete_expired
-from populace.bulk.here import Interrupted, resume_here, run_here
+from populace.bulk.here import Interrupted, cancel_forgotten, resume_here, run_here
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobError, JobFile
+from populace.bulk.tasks import run_job
 from populace.groups.models import Role, RoleAssignment
 from populace.infra.storage import storage
+from populace.infra.tasks.chores import CHORES
 from populace.infra.tasks.current import Again
 from populace.infra.tasks.models import TaskRow
 from populace.users.errors import Forbidden
@@ -258,14 +260,49 @@ def test_a_job_of_the_command_line_is_done_in_its_own_process(owner):
     assert TaskRow.objects.get().state == TaskRow.DONE
 
 
-def test_who_interrupts_it_may_resume_it(owner):
-    """Guard: populace/bulk/here.py:_work (Again: no worker takes it meanwhile)."""
+def interrupted(owner, report=lambda job: signal.raise_signal(signal.SIGINT)):
     job = counting(until=7)
     with pytest.raises(Interrupted):
-        run_here(job, by=owner, report=lambda job: signal.raise_signal(signal.SIGINT))
+        run_here(job, by=owner, report=report)
+    return job
+
+
+def test_who_interrupts_it_may_resume_it(owner):
+    """Guard: populace/bulk/here.py:_work (Again: no worker takes it meanwhile)."""
+    job = interrupted(owner)
     assert (stored(job).state, stored(job).done) == ("running", 3)
     step()
     assert stored(job).state == "running"
     assert resume_here(job.id).state == "succeeded"
     with pytest.raises(JobNotFound):
         resume_here(job.id)
+
+
+def test_what_is_interrupted_and_then_cancelled_is_settled_by_a_worker(owner):
+    """Guard: populace/bulk/actions.py:cancel_job (the row that waits is due)."""
+    job = interrupted(owner)
+    cancel_job(job.id, by=owner)
+    step()
+    assert (stored(job).state, stored(job).done) == ("cancelled", 3)
+
+
+def test_what_is_cancelled_and_then_interrupted_is_settled_by_a_worker(owner):
+    """Guard: populace/bulk/here.py:_work (cancel_asked)."""
+
+    def report(job):
+        cancel_job(job.id, by=owner)
+        signal.raise_signal(signal.SIGINT)
+
+    job = interrupted(owner, report)
+    step()
+    assert (stored(job).state, stored(job).done) == ("cancelled", 3)
+
+
+def test_what_nobody_resumes_for_a_week_is_cancelled(owner):
+    """Guard: populace/bulk/here.py:cancel_forgotten (KEPT), populace/bulk/apps.py."""
+    job, other = interrupted(owner), interrupted(owner)
+    TaskRow.objects.filter(id=uuid5(job.id, run_job.module_path)).update(enqueued_at=now() - KEPT)
+    assert cancel_forgotten in CHORES
+    assert cancel_forgotten() is False
+    step()
+    assert [stored(one).state for one in (job, other)] == ["cancelled", "running"]

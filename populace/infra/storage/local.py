@@ -21,9 +21,8 @@ class Folder:
         with _told():
             place = self._place(key)
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            place.unlink(missing_ok=True)
             place.with_name(f".{place.name}.new").unlink(missing_ok=True)  # of a process that was killed
-            with new_private(place) as new:
+            with new_private(place, replaces=True) as new:
                 shutil.copyfile(path, new)
 
     def get(self, key: str, path: Path) -> None:
