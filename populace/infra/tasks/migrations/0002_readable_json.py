@@ -1,11 +1,11 @@
+"""How two columns are read. Phase: expand; the table stays as it is."""
+
 from django.db import migrations, models
 
 import populace.infra.tasks.models
 
 
 class Migration(migrations.Migration):
-    """How the columns are read; the table stays as it is."""
-
     dependencies = [("tasks", "0001_initial")]
 
     operations = [
