@@ -107,6 +107,7 @@ def _told(tell: Callable[[list[Any], dict[str, Any], str], None], row: TaskRow, 
 def _text(error: Exception) -> str:
     """Return the class path on the first line, then frames and message: ERROR_CHARACTERS of it."""
     frames = "".join(traceback.format_tb(error.__traceback__, limit=-FRAMES))
-    text = f"{type(error).__module__}.{type(error).__qualname__}\n{frames}{error}"
+    message = "" if isinstance(error, Error) else error  # a database's repeats values: "Failing row contains …"
+    text = f"{type(error).__module__}.{type(error).__qualname__}\n{frames}{message}"
     # PostgreSQL's text holds no NUL and no lone surrogate; a message may hold both.
     return text.encode(errors="replace").decode().replace("\x00", "?")[:ERROR_CHARACTERS]

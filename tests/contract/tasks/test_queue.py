@@ -38,6 +38,12 @@ def fails(message="no"):
     raise ValueError(message)
 
 
+@task
+def violates():
+    with transaction.atomic():
+        TaskRow.objects.create(name="@".join(("ann", "example.com")), due_at=None, enqueued_at=timezone.now())
+
+
 async def asynchronous():
     pass
 
@@ -161,6 +167,14 @@ def test_what_is_kept_of_an_error_is_bounded_and_can_be_stored():
     run(row)
     row.refresh_from_db()
     assert row.error.endswith("nul ? and surrogate ?")
+
+
+def test_what_a_database_says_of_values_is_not_kept():
+    """Guard: populace/infra/tasks/run.py:_text (Error)."""
+    violates.enqueue()
+    error = run_next().error
+    assert error.startswith("django.db.utils.IntegrityError\n")
+    assert "ann@example.com" not in error
 
 
 def test_backoff_is_spread_at_random():
