@@ -48,7 +48,8 @@ def take(id: UUID) -> TaskRow | None:
         started_at=now,
         **one_more(),
     )
-    return TaskRow.objects.get(id=id) if taken else None
+    # Not by the id alone: whoever stood still since the update may find somebody else's claim, or no row.
+    return TaskRow.objects.filter(id=id, state=TaskRow.OPEN, started_at=now).first() if taken else None
 
 
 def lost(lane: int) -> bool:

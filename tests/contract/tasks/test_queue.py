@@ -15,6 +15,7 @@ from populace.infra.tasks.backend import DatabaseBackend
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LANES, LEASE_S, TRIES, Lost, backoff_s, claim, delete_done, hand_back, renew
 from populace.infra.tasks.run import ERROR_CHARACTERS, run
+from populace.infra.tasks.transit import send_off, take
 from populace.infra.telemetry import metrics
 
 pytestmark = pytest.mark.django_db
@@ -200,6 +201,26 @@ def test_f28_a_worker_whose_lease_ended_can_write_nothing():
     assert (new.state, new.fence) == (TaskRow.DONE, 2)
     with pytest.raises(Lost):
         run(new)
+
+
+def test_f28_whoever_stood_still_while_it_took_a_row_gets_nobody_elses_claim():
+    """Guard: populace/infra/tasks/transit.py:take (started_at)."""
+    note.enqueue("a")
+    [id] = send_off(LANES["mail"])
+    others = []
+
+    def stands_still(execute, sql, *args):
+        found = execute(sql, *args)
+        if sql.startswith("UPDATE") and not others:
+            others.append(None)
+            age(1)
+            others.extend(claim(LANES["mail"]))
+        return found
+
+    with connection.execute_wrapper(stands_still):
+        assert take(id) is None
+    run(others[1])
+    assert ran == ["a"]
 
 
 def test_a_lease_can_be_renewed():
