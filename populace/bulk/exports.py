@@ -182,9 +182,12 @@ def _finish(running: Running) -> None:
 
 
 def _alive(running: Running) -> None:
-    """Renew the lease of work that cannot rest half way. Raises Cancelled, JobRefused, Lost."""
+    """Renew the lease of work that cannot rest half way. Raises Cancelled, JobRefused, Lost.
+
+    No progress: nothing of it is kept, so what fails near its end must run out of tries.
+    """
     with atomic(Job):
-        running.keep(progressed=True)
+        running.keep()
         running.look()
 
 

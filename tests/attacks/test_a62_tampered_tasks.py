@@ -1,8 +1,10 @@
 """A62: somebody who can write to the table of tasks has none of ours do what it was not made for."""
 
 import sys
+from uuid import UUID
 
 import pytest
+from django.db import connection
 from django.tasks import task
 from django.utils import timezone
 
@@ -11,6 +13,7 @@ from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LANES, Lost, claim
 from populace.infra.tasks.registry import WHEN_DEAD
 from populace.infra.tasks.run import run
+from populace.infra.tasks.transit import take
 from populace.infra.telemetry import metrics
 from populace.users.tasks import index_attributes, welcome
 
@@ -138,6 +141,31 @@ def test_a62_what_is_no_call_is_rejected_without_another_try(whole):
     state, tries, error = outcome(free.module_path, whole=whole)
     assert (state, tries, ran) == (*REJECTED, [])
     assert error.startswith("task.rejected\n")
+
+
+@pytest.mark.parametrize("column", ["args", "result"])
+def test_a62_json_that_python_will_not_read_keeps_nobody_from_reading_the_others(column):
+    """Guard: populace/infra/tasks/models.py:Readable."""
+    bad = free.enqueue()
+    with connection.cursor() as cursor:
+        cursor.execute(f'UPDATE {TaskRow._meta.db_table} SET {column} = \'{{"args": [{"1" * 5000}], "kwargs": {{}}}}\'')
+    good = takes.enqueue("a")
+    for row in claim(LANES["default"]):
+        run(row)
+    assert TaskRow.objects.get(id=good.id).state == TaskRow.DONE
+    assert TaskRow.objects.get(id=bad.id).state == (TaskRow.DEAD if column == "args" else TaskRow.DONE)
+
+
+@pytest.mark.parametrize("numbers", [{"attempts": 2**15 - 1}, {"fence": 2**63 - 1}])
+def test_a62_a_number_that_cannot_grow_keeps_nobody_from_claiming_the_others(numbers):
+    """Guard: populace/infra/tasks/queue.py:one_more."""
+    bad = free.enqueue()
+    TaskRow.objects.update(**numbers)
+    run(claim(LANES["default"])[0])
+    assert TaskRow.objects.get(id=bad.id).state == (TaskRow.DEAD if "attempts" in numbers else TaskRow.DONE)
+    sent = free.enqueue()
+    TaskRow.objects.filter(id=sent.id).update(state=TaskRow.SENT, **numbers)
+    assert take(UUID(sent.id)) is not None
 
 
 def test_a62_ten_mebibytes_of_arguments_are_too_many():

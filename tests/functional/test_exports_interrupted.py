@@ -139,6 +139,27 @@ def test_a_workbook_is_not_made_again_of_drafts_that_are_gone(make_user, folder,
     assert (Job.objects.get(pk=job.id).state, JobFile.objects.get().rows) == ("succeeded", User.objects.count())
 
 
+def test_a_workbook_that_fails_at_its_end_again_and_again_runs_out_of_tries(make_user, monkeypatch):
+    """Guard: populace/bulk/exports.py:_alive (no progress)"""
+    monkeypatch.setattr("populace.bulk.workbook.LOOK", 1)
+    for _ in range(3):
+        make_user()
+    job, seen = create_job(asked(format="xlsx"), by=SYSTEM), []
+
+    def keep(*, progressed=False):
+        seen.append(progressed)
+
+    def fail(*args, **options):
+        raise Died
+
+    monkeypatch.setattr(running.Running, "finish_file", fail)
+    for keeper in (lambda **_: None, keep):  # at the second try the list is written: what is left is the workbook
+        with pytest.raises(Died):
+            work(job, keep=keeper)
+    assert len(seen) >= 3
+    assert not any(seen[1:])
+
+
 def test_a_result_of_which_a_part_is_gone_is_not_there(client, make_user, folder):
     response = client.post(EXPORTS, {"format": "csv"})
     dispatch()

@@ -65,6 +65,8 @@ def keep(*, progressed: bool = False) -> None:
     if time.monotonic() - task.since >= LIMIT_S:
         raise TooLong(f"it ran for {LIMIT_S} s without a rest")
     renew(task.row, **({"attempts": 1} if progressed else {}))
+    if progressed:
+        task.row.attempts = 1
     task.extend()
 
 

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Least
 from django.tasks import Task
 from django.utils import timezone
 from django.utils.json import normalize_json
@@ -23,6 +25,7 @@ LANES = {"mail": 0, "default": 1, "bulk": 2}
 
 LEASE_S = 60  # seconds a claimer has before others may take the row; longer tasks renew
 TRIES = 5  # claims of one row before it is a dead letter
+MOST_TRIES, MOST_FENCE = 100, 2**62  # counted: one more must fit its column, whatever somebody wrote there
 CLAIM_ROWS = 10  # rows a claim takes: spreads its four round trips, and bounds what a killed worker holds up
 KEEP_DAYS = 7  # days a finished row, with its result, stays for whoever asks
 DELETE_ROWS = 1000  # rows a statement deletes: some 10 ms, so that no claim waits for it
@@ -58,12 +61,16 @@ def claim(lane: int, limit: int = CLAIM_ROWS) -> list[TaskRow]:
     until = now + timedelta(seconds=LEASE_S)
     with transaction.atomic():
         rows = _due(lane, now, limit)
-        TaskRow.objects.filter(id__in=[row.id for row in rows]).update(
-            due_at=until, started_at=now, fence=F("fence") + 1, attempts=F("attempts") + 1
-        )
+        TaskRow.objects.filter(id__in=[row.id for row in rows]).update(due_at=until, started_at=now, **one_more())
     for row in rows:
-        row.due_at, row.started_at, row.fence, row.attempts = until, now, row.fence + 1, row.attempts + 1
+        row.due_at, row.started_at = until, now
+        row.fence, row.attempts = min(row.fence, MOST_FENCE) + 1, min(row.attempts, MOST_TRIES) + 1
     return rows
+
+
+def one_more() -> dict[str, Combinable]:
+    """Return what a claim counts, for an UPDATE."""
+    return {"fence": Least(F("fence"), MOST_FENCE) + 1, "attempts": Least(F("attempts"), MOST_TRIES) + 1}
 
 
 def due_rows(lane: int, now: datetime) -> QuerySet[TaskRow]:

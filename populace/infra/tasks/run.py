@@ -13,7 +13,7 @@ from django.utils.json import normalize_json
 
 from populace.infra.tasks.arguments import Unfit, check
 from populace.infra.tasks.backend import result_of
-from populace.infra.tasks.current import Again, running
+from populace.infra.tasks.current import MARGIN_S, Again, running
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import KEEP_DAYS, LEASE_S, TRIES, AnyTask, Lost, backoff_s, mark, put_back, renew
 from populace.infra.tasks.registry import WHEN_DEAD, Rejected, registered
@@ -45,8 +45,8 @@ def run(row: TaskRow, ending: Callable[[], bool] = lambda: False) -> None:
         return _reject(row, f"{row.name}: {unfit}", row.name)
     if row.attempts > TRIES:
         return _bury(row, "abandoned", _text(Abandoned("its worker died at every try")))
-    if row.due_at - timezone.now() < timedelta(seconds=LEASE_S / 2):
-        renew(row)  # the batch's earlier rows took long; without it two workers would soon run this one
+    if row.due_at - timezone.now() < timedelta(seconds=LEASE_S - MARGIN_S):
+        renew(row)  # the batch's earlier rows took long: what is left is less than the task may use (Running.until)
     try:
         with running(row, ending):
             value = _call(task, row)
@@ -107,6 +107,7 @@ def _told(tell: Callable[[list[Any], dict[str, Any], str], None], row: TaskRow, 
 def _text(error: Exception) -> str:
     """Return the class path on the first line, then frames and message: ERROR_CHARACTERS of it."""
     frames = "".join(traceback.format_tb(error.__traceback__, limit=-FRAMES))
-    text = f"{type(error).__module__}.{type(error).__qualname__}\n{frames}{error}"
+    message = "" if isinstance(error, Error) else error  # a database's repeats values: "Failing row contains …"
+    text = f"{type(error).__module__}.{type(error).__qualname__}\n{frames}{message}"
     # PostgreSQL's text holds no NUL and no lone surrogate; a message may hold both.
     return text.encode(errors="replace").decode().replace("\x00", "?")[:ERROR_CHARACTERS]

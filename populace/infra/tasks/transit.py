@@ -9,11 +9,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from populace.infra.tasks.models import TaskRow
-from populace.infra.tasks.queue import LEASE_S, due_rows
+from populace.infra.tasks.queue import LEASE_S, due_rows, one_more
 
 WINDOW = 200  # rows of a lane on the way at once
 SENT_S = 30  # seconds after which a row that nobody has taken may count as lost
@@ -46,10 +46,10 @@ def take(id: UUID) -> TaskRow | None:
         state=TaskRow.OPEN,
         due_at=now + timedelta(seconds=LEASE_S),
         started_at=now,
-        fence=F("fence") + 1,
-        attempts=F("attempts") + 1,
+        **one_more(),
     )
-    return TaskRow.objects.get(id=id) if taken else None
+    # Not by the id alone: whoever stood still since the update may find somebody else's claim, or no row.
+    return TaskRow.objects.filter(id=id, state=TaskRow.OPEN, started_at=now).first() if taken else None
 
 
 def lost(lane: int) -> bool:

@@ -24,6 +24,12 @@ def fails(message="no"):
     raise ValueError(message)
 
 
+@task
+def gets_on_and_fails():
+    keep(progressed=True)
+    raise ValueError
+
+
 @task(queue_name="bulk")
 def chunk(*, progressed=False, loses=False, again=False):
     with transaction.atomic():
@@ -78,6 +84,14 @@ def test_keep_starts_the_lease_anew_and_forgets_earlier_tries_where_the_task_get
     run(row)
     assert (seen, row.due_at > due_at) == ([{"attempts": 1}], True)
     assert TaskRow.objects.get(id=result.id).attempts == 1
+
+
+def test_what_fails_after_it_got_on_has_all_but_one_of_its_tries_left():
+    """Guard: populace/infra/tasks/current.py:keep (the row in memory)."""
+    gets_on_and_fails.enqueue()
+    TaskRow.objects.update(attempts=TRIES - 1)
+    row = run_next()
+    assert (row.state, row.attempts) == (TaskRow.OPEN, 1)
 
 
 def test_outside_a_task_there_is_nothing_to_keep_and_nobody_stops_it():

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection
@@ -58,6 +59,17 @@ def test_a_task_may_run_until_shortly_before_its_lease_ends_and_anew_from_each_k
         assert overdue() == [task]
         keep()
         assert overdue() == []
+
+
+def test_f28_a_task_is_begun_with_as_long_a_lease_as_it_may_use(monkeypatch):
+    """Guard: populace/infra/tasks/run.py:run (renew)."""
+    keeps_on.enqueue()
+    [row] = claim(LANES["default"])
+    row.due_at -= timedelta(seconds=current.MARGIN_S + 1)  # the rows before it took that long
+    renewed = []
+    monkeypatch.setattr("populace.infra.tasks.run.renew", renewed.append)
+    run(row)
+    assert renewed == [row]
 
 
 def test_f30_what_runs_beyond_its_lease_is_marked_as_failed_while_the_row_is_ours(late):

@@ -15,6 +15,7 @@ from populace.infra.tasks.backend import DatabaseBackend
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LANES, LEASE_S, TRIES, Lost, backoff_s, claim, delete_done, hand_back, renew
 from populace.infra.tasks.run import ERROR_CHARACTERS, run
+from populace.infra.tasks.transit import send_off, take
 from populace.infra.telemetry import metrics
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +37,12 @@ def attempt_number(context):
 def fails(message="no"):
     ran.append(message)
     raise ValueError(message)
+
+
+@task
+def violates():
+    with transaction.atomic():
+        TaskRow.objects.create(name="@".join(("ann", "example.com")), due_at=None, enqueued_at=timezone.now())
 
 
 async def asynchronous():
@@ -163,6 +170,14 @@ def test_what_is_kept_of_an_error_is_bounded_and_can_be_stored():
     assert row.error.endswith("nul ? and surrogate ?")
 
 
+def test_what_a_database_says_of_values_is_not_kept():
+    """Guard: populace/infra/tasks/run.py:_text (Error)."""
+    violates.enqueue()
+    error = run_next().error
+    assert error.startswith("django.db.utils.IntegrityError\n")
+    assert "ann@example.com" not in error
+
+
 def test_backoff_is_spread_at_random():
     pauses = [backoff_s(3) for _ in range(100)]
     assert 9 <= min(pauses) < 14
@@ -186,6 +201,26 @@ def test_f28_a_worker_whose_lease_ended_can_write_nothing():
     assert (new.state, new.fence) == (TaskRow.DONE, 2)
     with pytest.raises(Lost):
         run(new)
+
+
+def test_f28_whoever_stood_still_while_it_took_a_row_gets_nobody_elses_claim():
+    """Guard: populace/infra/tasks/transit.py:take (started_at)."""
+    note.enqueue("a")
+    [id] = send_off(LANES["mail"])
+    others = []
+
+    def stands_still(execute, sql, *args):
+        found = execute(sql, *args)
+        if sql.startswith("UPDATE") and not others:
+            others.append(None)
+            age(1)
+            others.extend(claim(LANES["mail"]))
+        return found
+
+    with connection.execute_wrapper(stands_still):
+        assert take(id) is None
+    run(others[1])
+    assert ran == ["a"]
 
 
 def test_a_lease_can_be_renewed():
