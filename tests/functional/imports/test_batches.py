@@ -93,12 +93,12 @@ def chunks():
 
 
 @pytest.mark.django_db
-def test_rows_are_committed_in_chunks_that_grow_and_shrink_with_their_time(import_people, chunks, engine, monkeypatch):
+def test_rows_are_committed_in_chunks_that_grow_and_shrink_with_their_time(import_people, chunks, monkeypatch):
     """populace/bulk/import_job.py:Pace"""
     seen: list[int] = []
     monkeypatch.setattr(import_job, "FIRST", 10)
     monkeypatch.setattr(import_job, "LEAST", 5)
-    monkeypatch.setattr(import_job, "WRITTEN", {engine: 25})
+    monkeypatch.setattr(import_job, "WRITTEN", {connection.vendor: 25})
     monkeypatch.setattr(import_job, "QUICK_S", float("inf"))
     import_people(*({"username": f"u{n}"} for n in range(80)), report=lambda job: seen.append(job.done))
     assert (chunks(seen)[0], max(chunks(seen)), sum(chunks(seen))) == (10, 25, 80)
