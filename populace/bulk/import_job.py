@@ -14,6 +14,7 @@ from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
+import structlog
 from django.db import OperationalError, connections, router
 
 from populace.bulk.candidates import Came, Candidate
@@ -22,7 +23,7 @@ from populace.bulk.errors import FileRefused, OptionRefused
 from populace.bulk.formats.recognition import Recognised, recognised
 from populace.bulk.importer import Importer, Unready
 from populace.bulk.kinds import KINDS, JobRefused, Kind
-from populace.bulk.models import JobError, JobFile
+from populace.bulk.models import Job, JobError, JobFile
 from populace.bulk.numbers import Numbers
 from populace.bulk.passwords import hashed
 from populace.bulk.reading import apart, blocks
@@ -30,6 +31,7 @@ from populace.bulk.rehearsal import Rehearsal
 from populace.bulk.running import Bad, Chunk, Running
 from populace.credentials.tasks import enqueue_wrapping
 from populace.infra.db.causes import Cause, cause_of
+from populace.infra.storage import Unavailable, storage
 from populace.users.models import User
 
 CHECK, WRITE = "check", "write"
@@ -50,6 +52,9 @@ HELD_S = 300.0
 PAUSE_S = 0.1
 REHEARSALS = 3
 """Times that an import of all rows or none is rehearsed, where the directory changes between that and the writing."""
+
+
+log = structlog.get_logger(__name__)
 
 
 def run(running: Running) -> dict[str, Any]:
@@ -348,4 +353,18 @@ def told(one: Candidate) -> Bad:
     return one.row.number, code, reason, json.dumps(one.row.sent)
 
 
-KINDS["import"] = Kind(run=run, permission="users:write", errors=bad_rows)
+def tidy(job: Job) -> None:
+    """Remove the file and its rehearsal, in which passwords and hashes may be; a dry run's file may be imported yet."""
+    if job.options.get("dry_run"):
+        return
+    names = (JobFile.SOURCE, Rehearsal.NAME)
+    try:
+        for name in names:
+            storage().remove(f"{job.folder}/{name}")
+    except Unavailable as error:  # expiry.py removes them
+        log.warning("storage_unavailable", reason=str(error))
+    else:
+        JobFile._base_manager.filter(job_id=job.id, name__in=names).delete()
+
+
+KINDS["import"] = Kind(run=run, permission="users:write", errors=bad_rows, tidy=tidy)

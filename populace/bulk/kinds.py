@@ -43,6 +43,8 @@ class Kind:
     """All that asks for a right was done when it was asked for: it goes on whoever asked, and is not cancelled."""
     errors: "Callable[[Job], BadRows] | None" = None
     """Return the file of the bad rows; None: rows as they are in JobError, in CSV."""
+    tidy: "Callable[[Job], None] | None" = None
+    """Removes what nobody needs any more; called once the job has succeeded, and that is stored."""
 
 
 KINDS: dict[str, Kind] = {}

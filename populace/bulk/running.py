@@ -216,6 +216,8 @@ def work(
     with atomic(Job):
         keep(progressed=True)
         settle(job, state, by=running.by, result=result, code=code, detail=detail)
+    if state == Job.SUCCEEDED and (tidy := KINDS[job.kind].tidy):
+        tidy(job)
     report(job)
     return job
 

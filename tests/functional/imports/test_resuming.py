@@ -16,7 +16,7 @@ from populace.bulk.models import Job, JobError, JobFile
 from populace.cli.jobs import tell_import
 from populace.cli.output import Failure
 from populace.credentials.hashing import verify_password
-from populace.infra.storage import storage
+from populace.infra.storage import Unavailable, storage
 from populace.infra.tasks.current import Again
 from populace.users.models import User
 
@@ -101,8 +101,10 @@ def test_it_ends_as_one_that_was_never_interrupted(request_job, asked, killed):
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["rests", "dies"])
-def test_all_or_none_is_all(request_job, killed):
+def test_all_or_none_is_all(request_job, killed, monkeypatch):
     """populace/bulk/import_job.py:_Import._keep_rehearsal"""
+    put, kept = storage().put, []
+    monkeypatch.setattr(storage(), "put", lambda key, path: (put(key, path), kept.append(key)))
     good = [one for one in PEOPLE if one.get("email") != "nobody" and one not in PEOPLE[-2:] and one != PEOPLE[8]]
     job = request_job(good, rows="all")
     stays, _ = in_parts(job, killed=killed)
@@ -110,8 +112,40 @@ def test_all_or_none_is_all(request_job, killed):
     assert (result.job.state, result.done, told(job)) == ("succeeded", 10, [])
     assert User.objects.count() == 9
     assert verify_password("open sesame", User.objects.get(username="ann").password)
-    assert set(JobFile.objects.values_list("name", flat=True)) == {"source", "rehearsal"}
+    assert f"{job.folder}/rehearsal" in kept
     assert stays > 3
+
+
+@pytest.mark.parametrize("asked", [{}, {"rows": "all"}], ids=["good", "all"])
+def test_nothing_of_the_file_is_kept_once_it_is_imported(request_job, asked):
+    """Guard: populace/bulk/import_job.py:tidy"""
+    job = request_job(PEOPLE[:3], **asked)
+    in_parts(job, killed=False)
+    assert Job.objects.get(pk=job.id).state == "succeeded"
+    assert not JobFile.objects.exists()
+    assert list(storage().keys("jobs/")) == []
+
+
+@pytest.mark.parametrize("asked", [{"dry_run": True}, {"rows": "all"}], ids=["dry run", "failed"])
+def test_the_file_is_kept_that_may_be_wanted_yet(request_job, asked):
+    """Guards: populace/bulk/import_job.py:tidy (dry_run), populace/bulk/running.py:work (SUCCEEDED)"""
+    job = request_job(PEOPLE, **asked)
+    in_parts(job, killed=False)
+    assert f"{job.folder}/source" in storage().keys("jobs/")
+    assert "source" in JobFile.objects.values_list("name", flat=True)
+
+
+def test_an_import_has_succeeded_though_its_file_cannot_be_removed(request_job, monkeypatch):
+    """Guard: populace/bulk/import_job.py:tidy (Unavailable)"""
+
+    def refuse(key):
+        raise Unavailable("the folder: read-only file system")
+
+    job = request_job(PEOPLE[:3])
+    monkeypatch.setattr(storage(), "remove", refuse)
+    in_parts(job, killed=False)
+    assert Job.objects.get(pk=job.id).state == "succeeded"
+    assert JobFile.objects.get().name == "source"  # for the expiry, in seven days
 
 
 def test_a_csv_goes_on_behind_its_last_chunk(tmp_path):
