@@ -48,10 +48,10 @@ def blame(name: str, reason: str) -> None:
     FAULTS.append(f"{name}: {reason}")
 
 
-def make_folder(name: str, folder: Path) -> None:
+def make_folder(name: str, folder: Path, mode: int = 0o777) -> None:
     """Make the folder that variable `name` leads to, and those above it, where they are missing."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # a NUL is a ValueError
         fail(name, _reason(error))
 

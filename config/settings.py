@@ -154,6 +154,8 @@ CSRF_COOKIE_NAME = "populace_csrf" if LOCAL else "__Host-csrf"
 CSRF_COOKIE_AGE = None  # ends with the browser
 CSRF_TRUSTED_ORIGINS = ["/".join(PUBLIC_URL.split("/")[:3])]  # the proxy that ends TLS speaks plain HTTP to us
 CSRF_FAILURE_VIEW = "populace.console.browser.csrf_failure"
+FILE_UPLOAD_TEMP_DIR = VAR_DIR / "spool"  # infra/scratch.py says why
+env.make_folder("POPULACE_VAR_DIR", FILE_UPLOAD_TEMP_DIR, 0o700)
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"  # a GET that shows one writes no session
 UNFOLD = {
     "SITE_TITLE": "Populace",

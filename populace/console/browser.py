@@ -25,6 +25,8 @@ from django.utils.decorators import decorator_from_middleware
 
 from populace.api.kinds import KINDS
 from populace.api.problems import Problem, problem_of
+from populace.console.files import body_limit
+from populace.infra.db.pool import give_back
 from populace.infra.telemetry.logs import trace_of
 from populace.infra.telemetry.metrics import DB_ERRORS
 
@@ -56,17 +58,40 @@ HEADERS = {
 }
 HSTS = "max-age=31536000"
 
-# From the outermost inwards, in Django's own order.
-_AROUND: tuple[Any, ...] = tuple(
-    decorator_from_middleware(middleware)
-    for middleware in (SessionMiddleware, CsrfViewMiddleware, AuthenticationMiddleware, MessageMiddleware)
-)
-
 
 class Seen(NamedTuple):
     """Whose session a request had, as the log line of ApiMiddleware asks for it."""
 
     user_id: bytes
+
+
+def _bounded(view: View) -> View:
+    """Return the view refusing a body too large for its page, or of no told length, before a byte of it is read.
+
+    Django has no limit for a form's files, and CSRF reads the whole form before a view may ask who sends it.
+    """
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        told = length.isdecimal() and "HTTP_TRANSFER_ENCODING" not in request.META
+        if not told or int(length) > settings.BODY_LIMIT:
+            if not told or int(length) > body_limit(request):
+                return error_page(request, "too_large")
+            give_back()  # the connection to the database serves others while the file comes
+        return view(request, *args, **kwargs)
+
+    return answer
+
+
+# From the outermost inwards, in Django's own order.
+_AROUND: tuple[Callable[[View], View], ...] = (
+    decorator_from_middleware(SessionMiddleware),
+    _bounded,
+    decorator_from_middleware(CsrfViewMiddleware),
+    decorator_from_middleware(AuthenticationMiddleware),
+    decorator_from_middleware(MessageMiddleware),
+)
 
 
 def for_browsers(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPattern | URLResolver]:

@@ -3,12 +3,15 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.contrib.auth.middleware import get_user
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from populace.api.problems import Problem, problem_of
+from populace.api.uploads import FRAMING
 from populace.audit.actors import Actor
 from populace.bulk import exports
 from populace.bulk.actions import create_job
@@ -17,7 +20,7 @@ from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.imports import ON_CONFLICT, ROWS, import_job, request_import
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobFile
-from populace.console.rights import actor_of
+from populace.console.rights import actor_of, may_open_console
 from populace.infra.scratch import scratch
 from populace.infra.storage import storage
 from populace.users.refusals import record_refusal
@@ -28,6 +31,18 @@ WRITE = "jobs:write"
 def may_import(by: Actor) -> bool:
     """Tell whether somebody may send files in."""
     return {WRITE, KINDS["import"].permission} <= by.permissions
+
+
+def body_limit(request: Any) -> int:
+    """Return how many bytes a request may bring: those of a form, or of a file with it, from who may send one.
+
+    Asked before anything of it is read, CSRF's token included.
+    """
+    if request.resolver_match.url_name == "import":
+        request.user = get_user(request)
+        if may_open_console(request.user) and may_import(actor_of(request)):
+            return FILE_MAX + FRAMING
+    return settings.BODY_LIMIT
 
 
 def import_page(site: Any, request: HttpRequest) -> HttpResponse:

@@ -21,13 +21,13 @@ def memory(pid: int) -> int:
     return max(int(text.partition("VmHWM:")[2].split()[0]) for text in texts if "VmHWM:" in text) << 10
 
 
-def request(server, length: int | None) -> socket.socket:
+def request(server, length: int | None, path: str = "/api/v1/imports") -> socket.socket:
     """Begin a request; without a length its body comes in chunks."""
     parts = urlsplit(server.url)
     connection = socket.create_connection((parts.hostname, parts.port), timeout=60)
     size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
     connection.sendall(
-        f"POST /api/v1/imports HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {server.token}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {server.token}\r\n"
         f"Content-Type: multipart/form-data; boundary=x\r\n{size}\r\n\r\n".encode()
     )
     return connection
@@ -96,3 +96,12 @@ def test_a48_who_may_not_import_sends_nothing(server):
     server.token = server.http.post("/api/v1/tokens", json={"name": "t", "scopes": ["users:read"]}).json()["secret"]
     with request(server, 1 << 30) as connection:
         assert status(connection) == 403
+
+
+@pytest.mark.parametrize("length", [1 << 30, None], ids=["length", "chunks"])
+@pytest.mark.parametrize("path", ["/console/login/", "/console/import/"])
+def test_a48_who_is_not_signed_in_fills_no_disk_by_a_form_of_the_console(server, path, length):
+    """Guard: populace/console/browser.py:_bounded."""
+    with request(server, length, path) as connection:
+        assert status(connection) == 413
+    assert list((server.var / "spool").iterdir()) == []

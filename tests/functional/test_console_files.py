@@ -1,16 +1,21 @@
 """Files of people in the console."""
 
 import re
+import tempfile
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 
+from populace.api.uploads import FRAMING
+from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.models import Job
 from populace.infra.storage import storage
 from populace.users.models import User
 from tests.support.bulk import outcome, work
-from tests.support.console import PEOPLE
+from tests.support.console import LOGIN, PEOPLE
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +67,33 @@ def test_who_may_not_import_does_not(browser_of):
     work(job)
     assert owner.post(f"{JOBS}{job.id}/run/").status_code == 403
     assert Job.objects.count() == 1
+
+
+def test_a_body_too_large_for_its_page_is_refused_unread(browser_of):
+    """Guards: populace/console/browser.py:_bounded, populace/console/files.py:body_limit."""
+    owner, viewer = browser_of(), browser_of("viewer")
+    large, larger = settings.BODY_LIMIT + 1, FILE_MAX + FRAMING + 1
+    for browser, path, length in (
+        (Client(), LOGIN, large),
+        (Client(), IMPORT, large),
+        (viewer, IMPORT, large),
+        (owner, IMPORT, larger),
+        (owner, EXPORT, large),
+    ):
+        answer = browser.post(path, {"a": "b"}, CONTENT_LENGTH=str(length))
+        assert (answer.status_code, answer["Connection"]) == (413, "close"), (path, length)
+    answer = owner.post(IMPORT, {"a": "b"}, HTTP_TRANSFER_ENCODING="chunked")
+    assert (answer.status_code, answer["Connection"]) == (413, "close")
+
+
+def test_a_large_file_comes_in_past_tmp(browser_of, monkeypatch):
+    """Guards: config/settings.py:FILE_UPLOAD_TEMP_DIR, populace/console/files.py:body_limit."""
+    browser = browser_of()
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    content = FILE + b"x" * settings.FILE_UPLOAD_MAX_MEMORY_SIZE
+    assert sent(browser, content).status_code == 302
+    assert b"".join(storage().blocks(f"jobs/{Job.objects.get().id}/source")) == content
+    assert settings.FILE_UPLOAD_TEMP_DIR.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_list_is_exported_as_it_is_shown(browser_of, make_user):

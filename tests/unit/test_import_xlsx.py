@@ -1,6 +1,7 @@
 """Workbooks as real programs write them (samples by openpyxl and XlsxWriter), and as no program does."""
 
 import io
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def workbook(path, rows: str, *, texts: str = "", more: str = "", styles: str = 
 
 def inline(*texts: str) -> str:
     return "<row>" + "".join(f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in texts) + "</row>"
+
+
+def test_texts_of_a_workbook_lie_beside_other_large_files(monkeypatch):
+    """Guard: populace/bulk/formats/workbook.py:_Texts (dir: /tmp may lie in memory)"""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    assert recognised(DATA / "people-openpyxl.xlsx").format == "xlsx"
 
 
 @pytest.mark.parametrize("name", ["people-openpyxl.xlsx", "people-xlsxwriter.xlsx"])

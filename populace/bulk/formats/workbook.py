@@ -28,6 +28,7 @@ from populace.bulk.formats.sheet import (
     parse,
     parser_of,
 )
+from populace.infra.scratch import spool
 
 TEXTS_MAX = 8_000_000  # 64 MiB of places
 PART_MAX = 16 << 20  # bytes of the parts that are read whole: styles, and the list of sheets
@@ -106,7 +107,7 @@ class _Texts:
     """Texts by number, in a file without a name."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed by close()
+        self._file = tempfile.TemporaryFile(dir=spool())  # noqa: SIM115  # closed by close()
         self._places = array("Q", [0])
         self._end = 0
 
