@@ -11,7 +11,7 @@ class BulkConfig(AppConfig):
         from populace.bulk import bulk_actions, exports, group_delete, undo  # noqa: F401 (each adds its kind)
         from populace.bulk.expiry import delete_expired, delete_leftovers
         from populace.bulk.models import BulkTarget, Job
-        from populace.bulk.tasks import given_up, run_job
+        from populace.bulk.tasks import enqueue_again, given_up, run_job
         from populace.infra.tasks.chores import CHORES
         from populace.infra.tasks.registry import WHEN_DEAD
         from populace.users.erasure import EXEMPT
@@ -20,4 +20,5 @@ class BulkConfig(AppConfig):
         WHEN_DEAD[run_job.module_path] = given_up
         EXEMPT[Job] = "names who asked for it by id alone, and is deleted with its files days after its end"
         EXEMPT[BulkTarget] = "names whom a job is about by id alone, and is deleted with the job"
-        CHORES.extend(chore for chore in (delete_expired, delete_leftovers, group_delete.go_on) if chore not in CHORES)
+        ours = (delete_expired, delete_leftovers, group_delete.go_on, enqueue_again)
+        CHORES.extend(chore for chore in ours if chore not in CHORES)
