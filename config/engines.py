@@ -202,6 +202,8 @@ def tasks(name: str, url: str) -> tuple[str, str]:
 
 def q2(url: str) -> dict[str, Any]:
     """Return what Django-Q2 reads: where its broker is. Timeout and retry are of its cluster, which does not run."""
+    limits = "socket_connect_timeout=4&socket_timeout=10"  # seconds; what the URL says itself comes first and counts
+    url = f"{url}{'&' if '?' in url else '?'}{limits}"
     return {"name": "populace", "redis": url, "workers": 1, "timeout": 60, "retry": 120}
 
 

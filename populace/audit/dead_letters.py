@@ -1,5 +1,6 @@
 """Tasks that were given up: tried once more, or dropped, by somebody whom the log names."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.utils.timezone import now
@@ -35,9 +36,10 @@ def drop_task(id: UUID, *, by: Actor) -> None:
         _record(row, "task.dropped", by)
 
 
-def dead_ids(limit: int) -> list[UUID]:
-    """Return the ids of up to so many dead letters."""
-    return list(TaskRow.objects.filter(state=TaskRow.DEAD).values_list("id", flat=True)[:limit])
+def dead_ids(limit: int, until: datetime) -> list[UUID]:
+    """Return the ids of up to so many dead letters that were given up by then."""
+    dead = TaskRow.objects.filter(state=TaskRow.DEAD).exclude(finished_at__gt=until)
+    return list(dead.values_list("id", flat=True)[:limit])
 
 
 def _locked(id: UUID) -> TaskRow:

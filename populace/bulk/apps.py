@@ -12,7 +12,7 @@ class BulkConfig(AppConfig):
         from populace.bulk.expiry import delete_expired, delete_leftovers
         from populace.bulk.here import cancel_forgotten
         from populace.bulk.models import BulkTarget, Job
-        from populace.bulk.tasks import given_up, run_job
+        from populace.bulk.tasks import enqueue_again, given_up, run_job
         from populace.infra.tasks.chores import CHORES
         from populace.infra.tasks.registry import WHEN_DEAD
         from populace.users.erasure import EXEMPT
@@ -21,5 +21,5 @@ class BulkConfig(AppConfig):
         WHEN_DEAD[run_job.module_path] = given_up
         EXEMPT[Job] = "names who asked for it by id alone, and is deleted with its files days after its end"
         EXEMPT[BulkTarget] = "names whom a job is about by id alone, and is deleted with the job"
-        chores = (delete_expired, delete_leftovers, cancel_forgotten, group_delete.go_on)
-        CHORES.extend(chore for chore in chores if chore not in CHORES)
+        ours = (delete_expired, delete_leftovers, cancel_forgotten, group_delete.go_on, enqueue_again)
+        CHORES.extend(chore for chore in ours if chore not in CHORES)

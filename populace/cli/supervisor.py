@@ -58,8 +58,14 @@ class Child:
             self.process.wait()
 
 
-def supervise(commands: Mapping[str, Sequence[str]], *, stop: threading.Event, ready: Callable[[], bool]) -> None:
-    """Run each command of `populace` until `stop` is set; then drain all within STOP_S and return.
+def supervise(
+    commands: Mapping[str, Sequence[str]],
+    *,
+    stop: threading.Event,
+    ready: Callable[[], bool],
+    stop_s: float = STOP_S,
+) -> None:
+    """Run each command of `populace` until `stop` is set; then drain all within `stop_s` seconds and return.
 
     A command that ends is started again: at once, and with growing pauses while it keeps dying. `ready` is asked
     again and again until it is true. Call it from the main thread: PR_SET_PDEATHSIG means the thread that forks.
@@ -70,7 +76,7 @@ def supervise(commands: Mapping[str, Sequence[str]], *, stop: threading.Event, r
         for child in children:
             child.keep()
         is_ready = is_ready or ready()
-    deadline = time.monotonic() + STOP_S
+    deadline = time.monotonic() + stop_s
     for child in children:
         if child.process is not None:
             child.process.terminate()

@@ -89,11 +89,13 @@ def _one(verb: Callable[..., None], id: UUID) -> int:
 
 
 def _all(verb: Callable[..., None]) -> int:
+    from django.utils.timezone import now
+
     from populace.audit.actors import SYSTEM
     from populace.audit.dead_letters import NotDead, dead_ids
 
-    done = 0
-    while ids := dead_ids(BATCH):
+    began, done = now(), 0  # what is given up again meanwhile is not retried again
+    while ids := dead_ids(BATCH, began):
         before = done
         for id in ids:
             try:

@@ -9,6 +9,8 @@ from populace.cli.output import USAGE, Failure
 from populace.cli.processes import stopped_by
 from populace.cli.supervisor import supervise
 
+LANES_STOP_S = 40  # seconds for the tasks in hand: a try to send a mail may take 30
+
 
 def work(lane: str | None) -> None:
     """Dispatch events and run tasks until SIGTERM or SIGINT; the tasks in hand are finished first.
@@ -50,7 +52,11 @@ def _beside(stop: threading.Event, poll: Callable[[], None], lanes: Sequence[str
 
     thread = threading.Thread(target=polling, name="poll")
     thread.start()
-    supervise({f"lane {lane}": ["worker", "--lane", lane] for lane in lanes}, stop=stop, ready=lambda: True)
-    thread.join()
+    commands = {f"lane {lane}": ["worker", "--lane", lane] for lane in lanes}
+    try:
+        supervise(commands, stop=stop, ready=lambda: True, stop_s=LANES_STOP_S)
+    finally:
+        stop.set()
+        thread.join()
     if failures:
         raise failures[0]

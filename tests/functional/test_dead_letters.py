@@ -3,13 +3,14 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from populace.audit.dead_letters import NotDead, drop_task, retry_task
+from populace.audit.dead_letters import NotDead, dead_ids, drop_task, retry_task
 from populace.audit.models import Event, Outbox
 from populace.infra.tasks.models import TaskRow
 from tests.support.effects import tasks as effects
@@ -80,6 +81,12 @@ def test_what_is_not_in_the_log_does_not_happen(dead, actor, verb):
     with connection.execute_wrapper(refuse), pytest.raises(DatabaseError):
         verb(dead.id, by=actor)
     assert TaskRow.objects.get().state == TaskRow.DEAD
+
+
+def test_what_is_given_up_later_is_not_among_all_that_are_retried(dead):
+    """Guard: populace/audit/dead_letters.py:dead_ids (until)."""
+    assert dead_ids(10, dead.finished_at) == [dead.id]
+    assert dead_ids(10, dead.finished_at - timedelta(seconds=1)) == []
 
 
 def test_the_command_line_lists_retries_and_drops(installation: Installation):

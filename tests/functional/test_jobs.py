@@ -19,7 +19,7 @@ from populace.bulk.expiry import delete_expired
 from populace.bulk.here import Interrupted, cancel_forgotten, resume_here, run_here
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobError, JobFile
-from populace.bulk.tasks import run_job
+from populace.bulk.tasks import enqueue_again, run_job
 from populace.groups.models import Role, RoleAssignment
 from populace.infra.storage import storage
 from populace.infra.tasks.chores import CHORES
@@ -73,6 +73,21 @@ def test_what_is_asked_for_is_done_by_a_worker(owner):
     assert (found.state, found.done, found.total, found.result) == ("succeeded", 7, 7, {"counted": 7})
     assert actions_of(job) == ["job.created", "job.succeeded"]
     assert found.expires_at == found.finished_at + timedelta(days=7)
+
+
+def test_an_old_job_whose_task_was_refused_gets_another_and_one_that_waits_does_not(owner):
+    """Guard: populace/bulk/tasks.py:enqueue_again."""
+    job = create_job(counting(until=7), by=owner)
+    Job._base_manager.update(created_at=now() - timedelta(hours=2))
+    enqueue_again()
+    assert not TaskRow.objects.exists()  # its event is not dispatched yet
+    dispatch()
+    enqueue_again()
+    assert TaskRow.objects.count() == 1
+    TaskRow.objects.update(state=TaskRow.DEAD)
+    enqueue_again()
+    step()
+    assert stored(job).state == "succeeded"
 
 
 def test_a_chunk_is_stored_whole_or_not_at_all(owner):

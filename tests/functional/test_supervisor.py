@@ -14,8 +14,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from populace.cli import demo
+from populace.cli import demo, working
 from populace.cli.supervisor import Child
+from populace.infra.mail.smtp import TRY_S
+from populace.infra.tasks.queue import LEASE_S
 from tests.support.mariadb import connected
 from tests.support.missing import missing
 from tests.support.plugin import Session
@@ -210,6 +212,19 @@ def test_a_program_that_keeps_dying_is_started_ever_more_slowly(capfd):
         child.keep()
     told = [line.removeprefix("populace: nothing ended ") for line in capfd.readouterr().err.splitlines()[1::2]]
     assert told == [f"(exit code 2); starting it again in {pause} s" for pause in ("0", "0.25", "0.5", "1")]
+
+
+def test_a_worker_whose_lanes_cannot_be_started_ends_and_its_poll_with_it():
+    """Guard: populace/cli/working.py:_beside (finally)"""
+    stop = threading.Event()
+    with pytest.raises(ValueError, match="null byte"):
+        working._beside(stop, stop.wait, ["no command has this \x00"])
+    assert stop.is_set()
+
+
+def test_a_lane_has_longer_to_end_than_a_try_to_send_a_mail_may_take():
+    """Guard: populace/cli/working.py:LANES_STOP_S"""
+    assert TRY_S < working.LANES_STOP_S < LEASE_S
 
 
 def test_a_signal_during_the_first_start_ends_it_in_one_line(tmp_path):

@@ -18,6 +18,7 @@ from populace.audit.models import Counter, Outbox
 from populace.audit.worker import POLL_S, look, work
 from populace.infra.db.pool import pools
 from populace.infra.db.write import write
+from populace.infra.mail import waiting
 from populace.infra.tasks import outlasting, schedule
 from populace.infra.tasks.current import Again, stopping
 from populace.infra.tasks.engines.database import Engine, Lane
@@ -128,6 +129,16 @@ def eventually(condition, seconds=10):
 def test_looking_is_one_statement(django_assert_num_queries):
     with django_assert_num_queries(1):
         assert step() == 0
+
+
+@pytest.mark.parametrize("state", [TaskRow.OPEN, TaskRow.SENT])
+def test_a_mail_waits_until_it_is_sent_on_its_way_through_a_broker_too(state, monkeypatch):
+    """Guard: populace/infra/mail/waiting.py:observe."""
+    monkeypatch.setattr(waiting, "_next", 0.0)
+    hour_ago = timezone.now() - timedelta(hours=1)
+    TaskRow.objects.create(name="a.mail", lane=LANES["mail"], state=state, due_at=hour_ago, enqueued_at=hour_ago)
+    waiting.observe()
+    assert metrics.MAIL_OLDEST._value.get() >= 3600
 
 
 def test_an_idle_worker_sends_at_most_two_statements_a_second():

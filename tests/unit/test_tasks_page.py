@@ -2,6 +2,7 @@
 
 from populace.infra.tasks import current, queue, transit
 from populace.infra.tasks.arguments import BYTES
+from populace.infra.tasks.dead import DEAD_DAYS
 from tests.support.guarantees import PAGE, shown, table
 
 
@@ -20,5 +21,6 @@ def test_the_limits_of_the_page_are_those_of_the_code():
         f"{transit.WINDOW} ids",
         f"{transit.SENT_S} s",
         f"{queue.KEEP_DAYS} days",
+        f"stay for {DEAD_DAYS} days",
     ):
         assert sentence in text, sentence

@@ -1,6 +1,7 @@
 """TASKS_URL: what is taken, and what ends the start with a line that says why."""
 
 import pytest
+from redis import Redis
 
 from config import engines
 from config.env import EnvError
@@ -23,6 +24,13 @@ def parsed(url):
 )
 def test_an_engine_and_its_broker(url, expected):
     assert parsed(url) == expected
+
+
+@pytest.mark.parametrize(("query", "timeout"), [("", 10), ("?socket_timeout=3", 3)])
+def test_django_q2_waits_for_its_broker_no_longer_than_so_many_seconds(query, timeout):
+    """Guard: config/engines.py:q2 (limits)."""
+    options = Redis.from_url(engines.q2(f"redis://h:6379/2{query}")["redis"]).connection_pool.connection_kwargs
+    assert (options["socket_connect_timeout"], options["socket_timeout"], options["db"]) == (4, timeout, 2)
 
 
 @pytest.mark.parametrize(

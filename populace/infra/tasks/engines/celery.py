@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from uuid import UUID
 
-from amqp.exceptions import ChannelError
+from amqp.exceptions import ChannelError, MessageNacked
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
 
@@ -30,6 +30,8 @@ SETTINGS = {
 REDIS = {"socket_timeout": 10, "socket_connect_timeout": 4}  # seconds
 RABBITMQ = {"confirm_publish": True}  # or an id could be lost on its way, and be missed only when it is overdue
 
+SEND_S = 10  # seconds to send an id and have it confirmed: a broker in need of memory says nothing, for hours
+
 
 class Engine(base.Broker):
     """A message is acknowledged as soon as it is here: the row's lease brings back what dies afterwards."""
@@ -38,14 +40,20 @@ class Engine(base.Broker):
         super().__init__(url)
         self.app = Celery("populace", broker=url, set_as_current=False)
         self.app.conf.update(SETTINGS)
-        self.errors = (OperationalError, OSError, *self.app.connection_for_write().connection_errors)
+        refusals = (ChannelError, MessageNacked)  # another kind of queue has the name, or it is full
+        self.errors = (OperationalError, OSError, *refusals, *self.app.connection_for_write().connection_errors)
         self.app.conf.broker_transport_options = REDIS if url.startswith("redis") else RABBITMQ
 
     def send(self, lane: str, ids: Sequence[UUID]) -> None:
         """Publish one message for each id."""
+        limits = {"timeout": SEND_S, "confirm_timeout": SEND_S}
         with self.app.producer_pool.acquire(block=True) as producer:
-            for id in ids:
-                self.app.send_task(TASK, [str(id)], queue=QUEUE + lane, producer=producer)
+            try:
+                for id in ids:
+                    self.app.send_task(TASK, [str(id)], queue=QUEUE + lane, producer=producer, **limits)
+            except self.errors:
+                producer.connection.collect()  # or the pool would take leave of the broker, and wait for its answer
+                raise
 
     def waiting(self, lane: str) -> int:
         """Ask for the length of the lane's queue; one that nobody has made yet is empty."""
