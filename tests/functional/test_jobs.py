@@ -319,5 +319,6 @@ def test_what_nobody_resumes_for_a_week_is_cancelled(owner):
     TaskRow.objects.filter(id=uuid5(job.id, run_job.module_path)).update(enqueued_at=now() - KEPT)
     assert cancel_forgotten in CHORES
     assert cancel_forgotten() is False
+    assert [stored(one).cancel_asked for one in (job, other)] == [True, False]
     step()
     assert [stored(one).state for one in (job, other)] == ["cancelled", "running"]
