@@ -56,7 +56,7 @@ def once_behind(text: str, work):
     assert done
 
 
-LOOK = 'SELECT "users_identifier"."key", "users_identifier"."user_id"'  # who holds the identifiers of a batch
+LOOK = 'SELECT "users_identifier"."key"'  # who holds the identifiers of a batch
 
 
 @pytest.mark.django_db
