@@ -43,7 +43,6 @@ READ, WRITE = "jobs:read", "jobs:write"
 CHOOSE = "users:read"
 """Of a bulk action; what else it takes, the action says."""
 
-ABSENT: Any = object()
 BULK_FIELDS = ("action", "filter", "ids", "group", "values", "partial", "preview", "confirm")
 
 
@@ -223,17 +222,19 @@ class BulkActions(LeanView):
         data, by = dict(request.data), actor_of(request)
         if faults := [Fault(f"/{name[:200]}", "unknown_field", "Unknown.") for name in data if name not in BULK_FIELDS]:
             raise Problem("invalid", errors=faults[:20])
-        preview, confirm = data.pop("preview", False), data.pop("confirm", ABSENT)
+        if faults := [Fault(f"/{name}", "invalid", "Not null.") for name, value in data.items() if value is None]:
+            raise Problem("invalid", errors=faults)
+        preview, confirm = data.pop("preview", False), data.pop("confirm", None)
         if not isinstance(preview, bool):
             raise Problem("invalid", errors=[Fault("/preview", "invalid", "Either true or false.")])
-        if confirm is not ABSENT and (isinstance(confirm, bool) or not isinstance(confirm, int | str)):
+        if isinstance(confirm, bool) or not isinstance(confirm, int | str | None):
             raise Problem("invalid", errors=[Fault("/confirm", "invalid", "A number of people, or a preview's token.")])
         chosen = chosen_of(**data)
         require(request, PERMISSIONS[chosen.action])
         if preview:
             document = preview_of(chosen, by=by).document()
             return HttpResponse(json.dumps(document, ensure_ascii=False).encode(), content_type=JSON)
-        return shown_job(ask(chosen, by=by, confirm=None if confirm is ABSENT else confirm), status=202)
+        return shown_job(ask(chosen, by=by, confirm=confirm), status=202)
 
     def repeat(self, request: Request, kept: Kept) -> HttpResponse:
         """Return the job as it is now; a preview once more."""
