@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -43,7 +43,25 @@ READ, WRITE = "jobs:read", "jobs:write"
 CHOOSE = "users:read"
 """Of a bulk action; what else it takes, the action says."""
 
-BULK_FIELDS = ("action", "filter", "ids", "group", "values", "partial", "preview", "confirm")
+
+class Takes(NamedTuple):
+    """What a member of a body is, and how that is said."""
+
+    kinds: tuple[type, ...]
+    says: str
+
+
+TAKES = {
+    "action": Takes((str,), "The name of an action."),
+    "filter": Takes((dict,), "An object."),
+    "ids": Takes((list,), "A list of ids."),
+    "group": Takes((str,), "The id of a group."),
+    "values": Takes((dict,), "An object."),
+    "partial": Takes((bool,), "Either true or false."),
+    "preview": Takes((bool,), "Either true or false."),
+    "confirm": Takes((int, str), "A number of people, or a preview's token."),
+}
+"""The members of a bulk action."""
 
 
 class Jobs(ListView):
@@ -220,15 +238,11 @@ class BulkActions(LeanView):
     def post(self, request: Request) -> HttpResponse:
         """Have it done by a job (202), or with `preview` tell what would be done (200)."""
         data, by = dict(request.data), actor_of(request)
-        if faults := [Fault(f"/{name[:200]}", "unknown_field", "Unknown.") for name in data if name not in BULK_FIELDS]:
+        if faults := [Fault(f"/{name[:200]}", "unknown_field", "Unknown.") for name in data if name not in TAKES]:
             raise Problem("invalid", errors=faults[:20])
-        if faults := [Fault(f"/{name}", "invalid", "Not null.") for name, value in data.items() if value is None]:
+        if faults := [Fault(f"/{name}", "invalid", TAKES[name].says) for name in data if not _fits(name, data[name])]:
             raise Problem("invalid", errors=faults)
         preview, confirm = data.pop("preview", False), data.pop("confirm", None)
-        if not isinstance(preview, bool):
-            raise Problem("invalid", errors=[Fault("/preview", "invalid", "Either true or false.")])
-        if isinstance(confirm, bool) or not isinstance(confirm, int | str | None):
-            raise Problem("invalid", errors=[Fault("/confirm", "invalid", "A number of people, or a preview's token.")])
         chosen = chosen_of(**data)
         require(request, PERMISSIONS[chosen.action])
         if preview:
@@ -241,6 +255,12 @@ class BulkActions(LeanView):
         if kept.subject_id == NOTHING:
             return self.post(request)
         return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
+
+
+def _fits(name: str, value: object) -> bool:
+    """Tell whether a value is of the kind that the member takes; true and false are no numbers."""
+    kinds = TAKES[name].kinds
+    return isinstance(value, kinds) and isinstance(value, bool) == (bool in kinds)
 
 
 class JobUndo(LeanView):
