@@ -40,7 +40,7 @@ def populace(tmp_path_factory):
     if Session.missing:
         missing(Session.missing)
     folder = tmp_path_factory.mktemp("populace")
-    supervised = Supervised(folder, database=empty_database(folder, "console"), demo=120)
+    supervised = Supervised(folder, database=empty_database(folder, folder.name), demo=120)
     supervised.start()
     yield supervised
     supervised.stop()
