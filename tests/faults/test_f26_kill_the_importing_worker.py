@@ -18,7 +18,7 @@ from tests.support.sql import rows
 
 pytestmark = pytest.mark.only_on("postgresql", "the time of a lease is moved by hand; tests/functional has the others")
 
-ROWS = 100_000 if os.environ.get("FAULT_ROUNDS") else 12_000
+ROWS = 100_000 if os.environ.get("FAULT_ROUNDS") else 60_000
 BAD = 500  # every so many rows
 LEASE = "SELECT extract(epoch FROM due_at - now()) FROM tasks_taskrow WHERE name = 'populace.bulk.tasks.run_job'"
 
