@@ -1,17 +1,22 @@
-"""A job as an answer: its document, with a link to its result that is good for a while."""
+"""A job as an answer: its document, with a link to its result that is good for a while, and its files."""
 
 import hmac
 import json
 import time
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 
 from populace.api.views import JSON
-from populace.bulk.documents import BASE, document_of
+from populace.audit.actors import Actor
+from populace.bulk.actions import fetched
+from populace.bulk.documents import BASE, document_of, filename_of
+from populace.bulk.error_rows import csv_of
+from populace.bulk.kinds import KINDS, MEDIA, BadRows
 from populace.bulk.models import Job, JobFile
-from populace.bulk.reads import results_of, with_errors
+from populace.bulk.reads import blocks_of, results_of, with_errors
 
 LINK_S = 15 * 60
 """Seconds that the link to a result is good for; a new one comes with every look at the job."""
@@ -30,6 +35,34 @@ def documents_of(jobs: list[Job]) -> list[bytes]:
     return [
         document_of(job, has_errors=job.id in bad, result_url=_link(job) if job.id in files else None) for job in jobs
     ]
+
+
+def error_file(job: Job) -> StreamingHttpResponse | None:
+    """Return the rows of which nothing came, in the shape of the file that they came in, else as CSV; None: none."""
+    if not with_errors([job]):
+        return None
+    made = KINDS[job.kind].errors
+    suffix, blocks = made(job) if made else BadRows("csv", csv_of(job))
+    return _download(blocks, MEDIA[suffix], f"{job.kind}-{job.id}.errors.{suffix}")
+
+
+def result_file(job: Job, *, by: Actor) -> StreamingHttpResponse | None:
+    """Return the file that a job has made, and have the log say so; None where there is none (any more)."""
+    file = results_of([job]).get(job.id)
+    if file is None:
+        return None
+    try:
+        blocks = blocks_of(job, file)
+    except FileNotFoundError:
+        return None
+    fetched(job, file, by=by)
+    return _download(blocks, file.content_type, filename_of(file))
+
+
+def _download(blocks: Iterable[bytes], content_type: str, filename: str) -> StreamingHttpResponse:
+    """Return a file, block by block, that no cache keeps and no browser shows."""
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
+    return StreamingHttpResponse(blocks, content_type=content_type, headers=headers)
 
 
 def _link(job: Job) -> str:

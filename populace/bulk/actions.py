@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db.models import Model
 from django.utils.timezone import now
@@ -12,7 +12,7 @@ from populace.audit.actions import recorded
 from populace.audit.actors import SYSTEM, Actor
 from populace.bulk.errors import JobNotFound, TooManyJobs
 from populace.bulk.kinds import KINDS
-from populace.bulk.models import Job, JobFile
+from populace.bulk.models import Job, JobFile, own_task
 from populace.infra.db.fields import FOREVER
 from populace.infra.db.retry import atomic, retried
 from populace.infra.db.write import write
@@ -64,8 +64,6 @@ def cancel_job(job_id: UUID, *, by: Actor) -> Job:
 
     One that Ctrl-C has ended rests already, for whoever resumes it: a worker takes it now, and settles it.
     """
-    from populace.bulk.tasks import run_job  # which imports this module
-
     with atomic(Job):
         job = Job._base_manager.select_for_update().filter(pk=job_id).first()
         if job is None:
@@ -74,7 +72,7 @@ def cancel_job(job_id: UUID, *, by: Actor) -> Job:
             job.cancel_asked = True
             Job._base_manager.filter(pk=job_id).update(cancel_asked=True)
             write(recorded_of(job, "job.cancel_asked", by=by))
-        rests = TaskRow.objects.filter(id=uuid5(job_id, run_job.module_path), state=TaskRow.OPEN, due_at=FOREVER)
+        rests = TaskRow.objects.filter(id=own_task(job_id), state=TaskRow.OPEN, due_at=FOREVER)
         rests.update(due_at=now())
     return job
 

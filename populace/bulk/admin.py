@@ -12,17 +12,16 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from populace.api.jobs import error_file, result_file
 from populace.api.problems import problem_of
 from populace.api.views import uuid_or_404
 from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN
 from populace.bulk import undo
-from populace.bulk.actions import cancel_job, fetched
-from populace.bulk.documents import filename_of
-from populace.bulk.error_rows import csv_of
-from populace.bulk.kinds import KINDS, MEDIA, BadRows
+from populace.bulk.actions import cancel_job
+from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job
-from populace.bulk.reads import blocks_of, job_of, results_of, with_errors
+from populace.bulk.reads import job_of, results_of, with_errors
 from populace.console import jobs
 from populace.console.bulk_actions import bulk_page
 from populace.console.dead_letters import dead_page, dead_verb
@@ -111,31 +110,17 @@ VERBS: dict[str, Callable[..., Job]] = {"cancel": _cancelled, "undo": undo.ask, 
 
 def job_errors(request: HttpRequest, id: str) -> StreamingHttpResponse:
     """Return the rows of which nothing came of one's own job."""
-    job = _own(request, id)
-    if not with_errors([job]):
+    if (response := error_file(_own(request, id))) is None:
         raise Http404
-    made = KINDS[job.kind].errors
-    suffix, blocks = made(job) if made else BadRows("csv", csv_of(job))
-    return _download(blocks, MEDIA[suffix], f"{job.kind}-{job.id}.errors.{suffix}")
+    return response
 
 
 def job_result(request: HttpRequest, id: str) -> StreamingHttpResponse:
     """Return the file that one's own job has made."""
     job = _own(request, id)
-    file = results_of([job]).get(job.id)
-    if file is None:
+    if (response := result_file(job, by=actor_of(request))) is None:
         raise Http404
-    try:
-        blocks = blocks_of(job, file)
-    except FileNotFoundError:
-        raise Http404 from None
-    fetched(job, file, by=actor_of(request))
-    return _download(blocks, file.content_type, filename_of(job, file))
-
-
-def _download(blocks: Any, content_type: str, filename: str) -> StreamingHttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
-    return StreamingHttpResponse(blocks, content_type=content_type, headers=headers)
+    return response
 
 
 def _own(request: HttpRequest, id: str) -> Job:

@@ -1,7 +1,7 @@
 """/api/v1/jobs: how far each has come, and what it has made. Whoever asked for it sees it; `admin` sees all."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from rest_framework.request import Request
 
 from populace.api.authentication import actor_of, require
 from populace.api.idempotency import NOTHING
-from populace.api.jobs import documents_of, is_good, shown_job
+from populace.api.jobs import documents_of, error_file, is_good, result_file, shown_job
 from populace.api.lists import ListView
 from populace.api.paging import Asked, Key, parameters_of
 from populace.api.problems import Fault, Problem
@@ -21,20 +21,19 @@ from populace.api.receipts import Kept
 from populace.api.uploads import Upload, received
 from populace.api.views import JSON, LeanView, refuse_body, uuid_or_404
 from populace.bulk import exports, undo
-from populace.bulk.actions import cancel_job, create_job, fetched
+from populace.bulk.actions import cancel_job, create_job
 from populace.bulk.bulk_actions import ask
 from populace.bulk.chosen import PERMISSIONS, chosen_of
-from populace.bulk.documents import BASE, JOB_FIELDS, filename_of
-from populace.bulk.error_rows import csv_of
+from populace.bulk.documents import BASE, JOB_FIELDS
 from populace.bulk.errors import OptionRefused
 from populace.bulk.formats import FORMATS
 from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.imports import ON_CONFLICT, ROWS, import_job, request_import
-from populace.bulk.kinds import KINDS, MEDIA, BadRows
+from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job
 from populace.bulk.options import parsed
 from populace.bulk.preview import preview_of
-from populace.bulk.reads import FIRST_ID, LAST_ID, blocks_of, job_of, jobs_of, results_of, with_errors
+from populace.bulk.reads import FIRST_ID, LAST_ID, job_of, jobs_of
 from populace.infra.db.compiled import Row
 from populace.infra.scratch import scratch
 
@@ -91,10 +90,20 @@ class JobView(LeanView):
         return shown_job(job_of(uuid_or_404(id), by=actor_of(request)))
 
 
-class JobCancel(LeanView):
+class JobCall(LeanView):
+    """A call that answers with a job; sent again, with the same one as it is by then."""
+
+    success = {"POST": 202}
+
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the job as it is now."""
+        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=kept.status)
+
+
+class JobCancel(JobCall):
     """Have a job stop."""
 
-    scopes = {"POST": WRITE}
+    scopes, success = {"POST": WRITE}, {"POST": 200}
 
     def post(self, request: Request, id: str) -> HttpResponse:
         """Ask for it; the job stops behind the chunk that it is in. What it has done stays."""
@@ -103,10 +112,6 @@ class JobCancel(LeanView):
         job = job_of(key, by=by)
         require(request, KINDS[job.kind].permission)
         return shown_job(cancel_job(job.id, by=by))
-
-    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
-        """Return the job as it is now."""
-        return shown_job(job_of(kept.subject_id, by=actor_of(request)))
 
 
 IMPORT_FIELDS = {
@@ -120,11 +125,10 @@ IMPORT_FIELDS = {
 """The fields of the form beside its file, and what each may say."""
 
 
-class Imports(LeanView):
+class Imports(JobCall):
     """People from a file."""
 
     scopes = {"POST": WRITE}
-    success = {"POST": 202}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer; what was spooled is gone then."""
@@ -153,10 +157,6 @@ class Imports(LeanView):
         by = actor_of(request)
         return shown_job(request_import(job, path, by=by, filename=filename, content_type=content_type), status=202)
 
-    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
-        """Return the first call's job, as it is now."""
-        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
-
 
 def _asked(fields: Mapping[str, str]) -> dict[str, Any]:
     """Return what a form asks for, as import_job takes it. Raises Problem."""
@@ -183,12 +183,9 @@ class JobErrors(LeanView):
 
     def get(self, request: Request, id: str) -> StreamingHttpResponse:
         """Return them as CSV, or in the shape of the file that they came in."""
-        job = _own(request, id)
-        if not with_errors([job]):
+        if (response := error_file(_own(request, id))) is None:
             raise Problem("not_found")
-        made = KINDS[job.kind].errors
-        suffix, blocks = made(job) if made else BadRows("csv", csv_of(job))
-        return download(blocks, MEDIA[suffix], f"{job.kind}-{job.id}.errors.{suffix}")
+        return response
 
 
 class JobResult(LeanView):
@@ -201,22 +198,17 @@ class JobResult(LeanView):
         """Return it to who asked for the job, while they may still see what is in it; the event names the rows."""
         parameters = parameters_of(request._request, ("link",))
         job = _own(request, id)
-        file = results_of([job]).get(job.id)
-        if file is None or ("link" in parameters and not is_good(parameters["link"], job)):
+        if "link" in parameters and not is_good(parameters["link"], job):
             raise Problem("not_found")
-        try:
-            blocks = blocks_of(job, file)
-        except FileNotFoundError:
-            raise Problem("not_found") from None
-        fetched(job, file, by=actor_of(request))
-        return download(blocks, file.content_type, filename_of(job, file))
+        if (response := result_file(job, by=actor_of(request))) is None:
+            raise Problem("not_found")
+        return response
 
 
-class Exports(LeanView):
+class Exports(JobCall):
     """A list of people as a file."""
 
     scopes = {"POST": "users:read"}
-    success = {"POST": 202}
 
     def post(self, request: Request) -> HttpResponse:
         """Ask for it: 202 with the job, whose result is the file."""
@@ -224,16 +216,11 @@ class Exports(LeanView):
         job = Job(kind="export", options=options)
         return shown_job(create_job(job, by=actor_of(request), told=exports.told(options)), status=202)
 
-    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
-        """Return the job as it is now."""
-        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
 
-
-class BulkActions(LeanView):
+class BulkActions(JobCall):
     """One action on many people."""
 
     scopes = {"POST": CHOOSE}
-    success = {"POST": 202}
 
     def post(self, request: Request) -> HttpResponse:
         """Have it done by a job (202), or with `preview` tell what would be done (200)."""
@@ -254,7 +241,7 @@ class BulkActions(LeanView):
         """Return the job as it is now; a preview once more."""
         if kept.subject_id == NOTHING:
             return self.post(request)
-        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
+        return super().repeat(request, kept)
 
 
 def _fits(name: str, value: object) -> bool:
@@ -263,21 +250,16 @@ def _fits(name: str, value: object) -> bool:
     return isinstance(value, kinds) and isinstance(value, bool) == (bool in kinds)
 
 
-class JobUndo(LeanView):
+class JobUndo(JobCall):
     """Have what a bulk action did taken back."""
 
     scopes = {"POST": WRITE}
-    success = {"POST": 202}
 
     def post(self, request: Request, id: str) -> HttpResponse:
         """Have it undone by another job."""
         key, by = uuid_or_404(id), actor_of(request)
         refuse_body(request)
         return shown_job(undo.ask(job_of(key, by=by), by=by), status=202)
-
-    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
-        """Return that other job as it is now."""
-        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
 
 
 def _own(request: Request, id: str) -> Job:
@@ -288,9 +270,3 @@ def _own(request: Request, id: str) -> Job:
         raise Problem("not_found")
     require(request, KINDS[job.kind].permission)
     return job
-
-
-def download(blocks: Iterable[bytes], content_type: str, filename: str) -> StreamingHttpResponse:
-    """Return a file, block by block, that no cache keeps and no browser shows."""
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"', "Cache-Control": "no-store"}
-    return StreamingHttpResponse(blocks, content_type=content_type, headers=headers)

@@ -79,7 +79,7 @@ def eta_s(job: Job) -> int | None:
     return max(0, round(passed * (job.total - job.done) / job.done))
 
 
-def filename_of(job: Job, file: JobFile | None) -> str:
+def filename_of(file: JobFile) -> str:
     """Return what a download is called: letters, digits, dot and dash alone."""
-    name = file.filename if file else f"{job.kind}-{job.id}.csv"
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "_" for letter in name)
+    letters = (one if one.isascii() and (one.isalnum() or one in "-_.") else "_" for one in file.filename)
+    return "".join(letters)

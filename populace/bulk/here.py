@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from django.db.models import F, Q
 from django.utils.timezone import now
@@ -18,7 +18,7 @@ from django.utils.timezone import now
 from populace.audit.actors import SYSTEM, Actor
 from populace.bulk.actions import KEPT, cancel_job, create_job
 from populace.bulk.errors import JobNotFound
-from populace.bulk.models import Job, JobFile
+from populace.bulk.models import Job, JobFile, own_task
 from populace.bulk.running import work
 from populace.bulk.tasks import run_job
 from populace.infra.db.fields import FOREVER
@@ -50,7 +50,7 @@ def run_here(
 ) -> Job:
     """Store a new job, do it and return it as it ended. Raises Interrupted, Forbidden, what a chunk fails with."""
     at = now()
-    row = row_for(run_job, [str(new_id()), str(job.id)], {}, at, id=uuid5(job.id, run_job.module_path))
+    row = row_for(run_job, [str(new_id()), str(job.id)], {}, at, id=own_task(job.id))
     row.due_at, row.started_at, row.fence, row.attempts = at + timedelta(seconds=LEASE_S), at, 1, 1
     create_job(job, by=by, files=files, task=row, told=told)
     return _work(job, row, report)
@@ -60,11 +60,11 @@ def resume_here(job_id: UUID, *, report: Report = lambda job: None) -> Job:
     """Go on with a job that was interrupted, or whose process was killed. Raises JobNotFound where there is none."""
     at = now()
     waits = Q(due_at__lte=at) | Q(due_at=FOREVER)
-    mine = TaskRow.objects.filter(waits, id=uuid5(job_id, run_job.module_path), state=TaskRow.OPEN)
+    mine = TaskRow.objects.filter(waits, id=own_task(job_id), state=TaskRow.OPEN)
     until = at + timedelta(seconds=LEASE_S)
     if not mine.update(due_at=until, started_at=at, fence=F("fence") + 1, attempts=1):
         raise JobNotFound
-    return _work(Job.objects.get(pk=job_id), TaskRow.objects.get(id=uuid5(job_id, run_job.module_path)), report)
+    return _work(Job.objects.get(pk=job_id), TaskRow.objects.get(id=own_task(job_id)), report)
 
 
 def _work(job: Job, row: TaskRow, report: Report) -> Job:

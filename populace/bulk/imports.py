@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from populace.audit.actors import Actor
@@ -136,11 +135,6 @@ def _as_file(path: Path) -> Iterator[Path]:
             for file in sorted(path.glob("*.json")):
                 archive.write(file, file.name)
         yield packed
-
-
-def resume_import(job_id: UUID, *, report: Report = lambda job: None) -> ImportResult:
-    """Go on with an import that was interrupted. Raises JobNotFound and what import_file does."""
-    return result_of(here.resume_here(job_id, report=report))
 
 
 def result_of(job: Job) -> ImportResult:

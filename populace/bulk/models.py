@@ -1,10 +1,17 @@
 """Jobs: work on many people that somebody asked for, and how far it has come."""
 
+from uuid import UUID, uuid5
+
 from django.db import models
 
 from populace.infra.db.fields import FOREVER, NEVER, NormalField
 from populace.infra.db.guarded import Guarded
 from populace.infra.db.ids import new_id
+
+
+def own_task(job_id: UUID) -> UUID:
+    """Return the id of the task of a job that the command line does; a worker's has one that follows from the event."""
+    return uuid5(job_id, "populace.bulk.tasks.run_job")
 
 
 class Job(Guarded):

@@ -145,7 +145,7 @@ def test_a57_what_a_job_made_is_its_owners_alone(browser_of):
 
 
 def test_bad_rows_of_an_import_come_in_its_format(browser_of, tmp_path):
-    """Guard: populace/bulk/admin.py:job_errors (the kind's own file)."""
+    """Guard: populace/api/jobs.py:error_file (the kind's own file)."""
     browser = browser_of()
     path = tmp_path / "people.jsonl"
     path.write_text('{"username": "a b"}\n')

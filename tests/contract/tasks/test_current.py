@@ -1,11 +1,8 @@
 """What a running task may ask for and say, and what follows when it is given up."""
 
-from datetime import timedelta
-
 import pytest
 from django.db import transaction
 from django.tasks import task
-from django.utils import timezone
 
 from populace.infra.tasks import current, queue
 from populace.infra.tasks.current import Again, keep, stopping
@@ -13,6 +10,7 @@ from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LANES, TRIES, Lost, claim
 from populace.infra.tasks.registry import WHEN_DEAD
 from populace.infra.tasks.run import run
+from tests.support.queue import age, put, run_next
 
 pytestmark = pytest.mark.django_db
 ran: list[object] = []
@@ -46,22 +44,6 @@ def chunk(*, progressed=False, loses=False, again=False):
 @pytest.fixture(autouse=True)
 def _nothing_ran_yet():
     ran.clear()
-
-
-def age(seconds, **which):
-    TaskRow.objects.filter(**which).update(due_at=timezone.now() - timedelta(seconds=seconds))
-
-
-def run_next(queue_name="default"):
-    [row] = claim(LANES[queue_name])
-    run(row)
-    row.refresh_from_db()
-    return row
-
-
-def put(name, **values):
-    now = timezone.now()
-    return TaskRow.objects.create(name=name, args={"args": [], "kwargs": {}}, due_at=now, enqueued_at=now, **values)
 
 
 def test_f28_what_a_task_writes_together_with_keep_is_gone_where_its_lease_was_lost():

@@ -17,6 +17,7 @@ from populace.infra.tasks.queue import LANES, LEASE_S, TRIES, Lost, backoff_s, c
 from populace.infra.tasks.run import ERROR_CHARACTERS, run
 from populace.infra.tasks.transit import send_off, take
 from populace.infra.telemetry import metrics
+from tests.support.queue import age, put, run_next
 
 pytestmark = pytest.mark.django_db
 ran: list[object] = []
@@ -52,22 +53,6 @@ async def asynchronous():
 @pytest.fixture(autouse=True)
 def _nothing_ran_yet():
     ran.clear()
-
-
-def age(seconds, **which):
-    TaskRow.objects.filter(**which).update(due_at=timezone.now() - timedelta(seconds=seconds))
-
-
-def run_next(queue_name="default"):
-    [row] = claim(LANES[queue_name])
-    run(row)
-    row.refresh_from_db()
-    return row
-
-
-def put(name, **values):
-    now = timezone.now()
-    return TaskRow.objects.create(name=name, args={"args": [], "kwargs": {}}, due_at=now, enqueued_at=now, **values)
 
 
 def test_enqueue_joins_the_transaction():
