@@ -217,7 +217,10 @@ def test_pages_of_jobs_are_the_whole_both_ways(client, owner):
 
 
 def test_a50_a_result_is_fetched_by_who_asked_and_the_log_tells(client, client_of, token, done):
-    """Guards: populace/bulk/api.py:_own, populace/bulk/actions.py:fetched, populace/api/jobs.py:_download (no-store)."""
+    """Guards: populace/bulk/api.py:_own, populace/bulk/actions.py:fetched, populace/api/jobs.py:_download.
+
+    No cache keeps the file.
+    """
     link = client.get(f"{JOBS}/{done.id}").json()["result_url"]
     response = client.get(link)
     assert b"".join(response.streaming_content) == b"0\n1\n2\n3\n"
