@@ -20,7 +20,7 @@ def ann(import_people):
 
 
 def events(action="user.updated") -> list:
-    return list(Event.objects.filter(action=action).values_list("details__changes", flat=True))
+    return list(Event.objects.filter(action=action).order_by("id").values_list("details__changes", flat=True))
 
 
 def keys() -> list[str]:
