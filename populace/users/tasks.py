@@ -1,6 +1,6 @@
 """What follows, outside the request, from what happened to a person."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -9,11 +9,9 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.tasks import task
 from django.template.loader import select_template
-from django.utils.timezone import now
 from django.utils.translation import get_supported_language_variant, override
 
 from populace.infra.mail.delivery import deliver
-from populace.infra.tasks.queue import row_for
 from populace.users import attributes_index
 from populace.users.models import User
 
@@ -25,11 +23,11 @@ WELCOME_LIVES = timedelta(days=3)
 
 
 @task(queue_name="mail")
-def welcome(event_id: str, subject_id: str, since: str = "") -> None:
+def welcome(event_id: str, subject_id: str) -> None:
     """Send the welcome mail of one `user.created`: to persons with an e-mail who are active, in their language.
 
     Run twice it sends twice, with the same Message-ID, by which mailboxes drop the copy. Nobody there any more, or
-    nobody to write to: does nothing. `since` is when it was first tried to send, if it was.
+    nobody to write to: does nothing.
     """
     user = User.objects.filter(pk=UUID(subject_id)).first()
     if user is None or user.kind != User.PERSON or not user.email or not user.is_active:
@@ -38,13 +36,7 @@ def welcome(event_id: str, subject_id: str, since: str = "") -> None:
     with override(language):
         mail = _mail(user, language)
     mail.extra_headers = {"Message-ID": f"<{event_id}.welcome@{urlsplit(settings.PUBLIC_URL).hostname}>"}
-    first = datetime.fromisoformat(since) if since else now()
-
-    def later(at: datetime) -> None:
-        again = welcome.using(run_after=at)
-        row_for(again, [event_id, subject_id, first.isoformat()], {}, first).save(force_insert=True)
-
-    deliver(mail, since=first, lives=WELCOME_LIVES, later=later, subject=subject_id)
+    deliver(mail, lives=WELCOME_LIVES, subject=subject_id)
 
 
 def _language(user: User) -> str:

@@ -1,12 +1,11 @@
 """Hand a mail to the mail server, now or later, for as long as the mail is good for something.
 
-The tries of a mail server that is away say nothing about the mail, so they are not the queue's five: the task ends well
-and leaves another one behind, due after a pause that grows with the age of the mail.
+The tries of a mail server that is away say nothing about the mail, so they are not the queue's five: the task is put
+off, for a pause that grows with the age of the mail.
 """
 
 import random
 import smtplib
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -14,6 +13,7 @@ import structlog
 from django.core.mail import EmailMessage
 from django.utils.timezone import now
 
+from populace.infra.tasks.current import Again, enqueued_at
 from populace.infra.telemetry import metrics
 
 FIRST_S, LONGEST_S = 5.0, 900.0
@@ -28,19 +28,15 @@ log = structlog.get_logger(__name__)
 _rests_until = 0.0  # monotonic; of this process
 
 
-def deliver(
-    mail: EmailMessage, *, since: datetime, lives: timedelta, later: Callable[[datetime], object], subject: str
-) -> None:
-    """Hand the mail over; or have `later` see to another try at a time; or drop it, and say so in the log.
+def deliver(mail: EmailMessage, *, lives: timedelta, subject: str) -> None:
+    """Hand the mail over; or drop it, and say so in the log; raises Again where this task is to try another time.
 
-    `since` is when it was to be sent at first, `lives` how long after that it is of use. Whom it is about, `subject`,
-    is an id: the log never has an address, nor what the server says, which may repeat it.
+    `lives` is how long after its task was enqueued it is of use; what was never tried is tried all the same. Whom it is
+    about, `subject`, is an id: the log never has an address, nor what the server says, which may repeat it.
     """
-    if now() - since > lives:
-        return _drop("expired", subject)
+    since = enqueued_at() or now()
     if monotonic() < _rests_until:
-        later(_next(since))
-        return None
+        raise Again(_next(since))
     began = monotonic()
     try:
         mail.send(using="default")
@@ -48,7 +44,9 @@ def deliver(
         _failed(error, monotonic() - began, subject)
         if is_refused(error):
             return _drop("refused", subject)
-        later(_next(since))
+        if now() - since > lives:
+            return _drop("expired", subject)
+        raise Again(_next(since)) from None
     return None
 
 

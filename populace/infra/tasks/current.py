@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import LEASE_S, renew
@@ -14,7 +15,14 @@ MARGIN_S = 5  # seconds before its lease's end at which a task is given up: the 
 
 
 class Again(Exception):
-    """The task is not done and goes on later: its row goes to the back of its lane, no try counted."""
+    """The task is not done and goes on later: its row goes to the back of its lane, or waits until `at`.
+
+    No try is counted.
+    """
+
+    def __init__(self, at: datetime | None = None) -> None:
+        super().__init__()
+        self.at = at
 
 
 class TooLong(Exception):
@@ -68,6 +76,12 @@ def keep(*, progressed: bool = False) -> None:
     if progressed:
         task.row.attempts = 1
     task.extend()
+
+
+def enqueued_at() -> datetime | None:
+    """Return when the task was put into the queue, however often it has been tried since."""
+    task = _running.get()
+    return task.row.enqueued_at if task else None
 
 
 def stopping() -> bool:

@@ -110,9 +110,9 @@ def hand_back(row: TaskRow) -> None:
     mark(row, due_at=timezone.now(), started_at=None, attempts=F("attempts") - 1)
 
 
-def put_back(row: TaskRow) -> None:
-    """Send a claimed row to the back of its lane, as if nobody had tried it yet. Raises Lost."""
-    mark(row, due_at=timezone.now(), started_at=None, attempts=0, error="")
+def put_back(row: TaskRow, at: datetime | None = None) -> None:
+    """Send a claimed row to the back of its lane, or put it off until `at`, as if nobody had tried it. Raises Lost."""
+    mark(row, due_at=at or timezone.now(), started_at=None, attempts=0, error="")
 
 
 def backoff_s(attempts: int) -> float:

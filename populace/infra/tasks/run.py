@@ -53,8 +53,8 @@ def run(row: TaskRow, ending: Callable[[], bool] = lambda: False) -> None:
         _finish(row, value)
     except Lost:
         raise
-    except Again:
-        return put_back(row)
+    except Again as again:
+        return put_back(row, again.at)
     except Exception as error:
         return fail(row, error)
     return metrics.TASKS_DONE.labels(task=row.name).inc()
