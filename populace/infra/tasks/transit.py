@@ -17,6 +17,7 @@ from populace.infra.tasks.queue import LEASE_S, due_rows, one_more
 
 WINDOW = 200  # rows of a lane on the way at once
 SENT_S = 30  # seconds after which a row that nobody has taken may count as lost
+BUSY_S = 300  # seconds more in a lane where others wait: an id that is being taken is in no queue, and its row is sent
 
 
 def send_off(lane: int) -> list[UUID]:
@@ -25,7 +26,7 @@ def send_off(lane: int) -> list[UUID]:
     None where less than half the window is free: few large batches cost less than many small ones.
     """
     now = timezone.now()
-    room = WINDOW - TaskRow.objects.filter(state=TaskRow.SENT, lane=lane).count()
+    room = WINDOW - on_the_way(lane)
     if room < WINDOW // 2:
         return []
     with transaction.atomic():
@@ -52,14 +53,19 @@ def take(id: UUID) -> TaskRow | None:
     return TaskRow.objects.filter(id=id, state=TaskRow.OPEN, started_at=now).first() if taken else None
 
 
-def lost(lane: int) -> bool:
+def on_the_way(lane: int) -> int:
+    """Return how many rows of a lane were sent and not taken yet."""
+    return TaskRow.objects.filter(state=TaskRow.SENT, lane=lane).count()
+
+
+def late(lane: int) -> bool:
     """Tell whether rows of a lane have been on the way for more than SENT_S."""
     return _late(lane).exists()
 
 
-def call_back(lane: int) -> int:
-    """Have rows that were on the way for too long sent again; returns how many."""
-    return _late(lane).update(state=TaskRow.OPEN)
+def call_back(lane: int, more_s: float = 0) -> int:
+    """Have rows that were on the way for `more_s` longer than SENT_S sent again; returns how many."""
+    return _late(lane, more_s).update(state=TaskRow.OPEN)
 
 
 def undo(ids: Sequence[UUID]) -> None:
@@ -67,5 +73,6 @@ def undo(ids: Sequence[UUID]) -> None:
     TaskRow.objects.filter(id__in=ids, state=TaskRow.SENT).update(state=TaskRow.OPEN, due_at=timezone.now())
 
 
-def _late(lane: int) -> QuerySet[TaskRow]:
-    return TaskRow.objects.filter(state=TaskRow.SENT, lane=lane, due_at__lte=timezone.now())
+def _late(lane: int, more_s: float = 0) -> QuerySet[TaskRow]:
+    since = timezone.now() - timedelta(seconds=more_s)
+    return TaskRow.objects.filter(state=TaskRow.SENT, lane=lane, due_at__lte=since)

@@ -82,6 +82,21 @@ def test_what_waits_in_the_broker_is_not_sent_again(crew):
     assert "task_ids_lost" not in crew.log()[said:]
 
 
+def test_what_the_broker_has_lost_is_sent_again_though_the_lane_is_never_empty(crew):
+    """Guard: populace/infra/tasks/engines/base.py:Engine.call_back (BUSY_S)."""
+    from populace.infra.tasks.transit import BUSY_S
+
+    crew.put("sleeps", "long", 10)
+    crew.until(lambda: "long begun" in crew.effects(), "the lane is busy")
+    others = [crew.put("note", f"other {number}") for number in range(10)]
+    crew.until(lambda: all(crew.row(id).state == 3 for id in others), "others wait in the broker")
+    lost = crew.put("note", "lost", state=3, due_in_s=-2 * BUSY_S)
+    crew.until(lambda: crew.row(lost).due_at > timezone.now(), "sent again", 9)
+    assert "long done" not in crew.effects()
+    crew.until(lambda: all(map(crew.is_done, [lost, *others])), "all are done", 40)
+    assert crew.effects().count("lost") == 1
+
+
 class Forged(str):
     """Would make a file if it were unpickled."""
 

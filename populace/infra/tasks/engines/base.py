@@ -55,10 +55,16 @@ class Engine(ABC):
         raise NotImplementedError
 
     def call_back(self) -> None:
-        """Have the rows sent again that a broker has lost: those that wait there still are not lost."""
+        """Have the rows sent again that a broker has lost: where fewer wait there than are on their way.
+
+        In a lane that is not empty only the oldest, for nobody can tell which they are; an id too many does nothing.
+        """
         for lane, name in NAMES.items():
-            if transit.lost(lane) and self.waiting(name) == 0:
-                log.warning("task_ids_lost", lane=name, rows=transit.call_back(lane))
+            if not transit.late(lane):
+                continue
+            waits = self.waiting(name)
+            if waits < transit.on_the_way(lane) and (rows := transit.call_back(lane, transit.BUSY_S if waits else 0)):
+                log.warning("task_ids_lost", lane=name, rows=rows)
 
 
 class Broker(Engine):
