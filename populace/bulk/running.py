@@ -30,6 +30,7 @@ from populace.infra.db.write import write
 from populace.infra.scratch import scratch
 from populace.infra.storage import storage
 from populace.infra.tasks.current import Again
+from populace.infra.tasks.queue import Lost
 from populace.users.errors import Forbidden
 from populace.users.models import User
 
@@ -133,7 +134,9 @@ class Running:
             yield chunk
             _write_bad(self.job.id, chunk.bad)
             done = self.job.done + chunk.done
-            Job._base_manager.filter(pk=self.job.pk).update(done=done, total=chunk.total, position=chunk.position)
+            unchanged = Job._base_manager.filter(pk=self.job.pk, done=self.job.done)
+            if not unchanged.update(done=done, total=chunk.total, position=chunk.position):
+                raise Lost(self.job.pk)  # by another task of this job: an operator may have retried an old one
         self.job.done, self.job.total, self.job.position = done, chunk.total, chunk.position
         self.moved = True
         self.report(self.job)

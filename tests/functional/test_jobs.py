@@ -25,6 +25,7 @@ from populace.infra.storage import storage
 from populace.infra.tasks.chores import CHORES
 from populace.infra.tasks.current import Again
 from populace.infra.tasks.models import TaskRow
+from populace.infra.tasks.queue import Lost
 from populace.users.errors import Forbidden
 from tests.support.jobs import COUNTING, Tripped, counting
 from tests.support.rounds import step
@@ -119,6 +120,15 @@ def test_who_should_rest_goes_on_later_without_a_word(owner):
     assert stored(job).done == 6
     work(job)
     assert (stored(job).state, actions_of(job)) == ("succeeded", ["job.created", "job.succeeded"])
+
+
+def test_of_two_tasks_for_one_job_only_one_commits_a_chunk(owner):
+    """Guard: populace/bulk/running.py:Running.chunk (`unchanged`)."""
+    job = create_job(counting(until=9), by=owner)
+    others = iter([lambda: work(job)])
+    with pytest.raises(Lost):
+        work(job, report=lambda _: next(others)())
+    assert (stored(job).state, stored(job).done, stored(job).position) == ("succeeded", 9, {"at": 9})
 
 
 def test_it_stops_where_it_is_cancelled(owner):
