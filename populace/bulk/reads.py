@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from populace.audit.actors import Actor
 from populace.audit.permissions import ADMIN
 from populace.bulk.errors import JobNotFound
@@ -37,8 +39,8 @@ def jobs_of(by: Actor, *, behind: UUID, descending: bool, rows: int) -> list[Job
 
 def with_errors(jobs: Sequence[Job]) -> set[UUID]:
     """Return those of these jobs that have bad rows: one look-up each, in one statement."""
-    found = JobError.objects.filter(job_id__in=[job.id for job in jobs])
-    return set(found.values_list("job_id", flat=True).distinct())
+    bad = Exists(JobError.objects.filter(job_id=OuterRef("pk")))
+    return set(Job.objects.filter(bad, pk__in=[job.id for job in jobs]).values_list("pk", flat=True))
 
 
 def results_of(jobs: Sequence[Job]) -> dict[UUID, JobFile]:
