@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+import psycopg
+
 from bench.cases import USERS_BY_ID, Case
 from bench.cpu import pin, used_us
 from bench.report import aligned, facts, save
@@ -92,10 +94,18 @@ def pgbouncer(stage: Stage) -> Iterator[PgBouncer | None]:
 
 @dataclass
 class Seen:
-    """Samples of one mode and number of threads, and the µs of a request that were PgBouncer's."""
+    """Samples of one mode and number of threads; for a request, the µs that were PgBouncer's, and connections made."""
 
     samples: list[Sample] = field(default_factory=list)
     pooler_us: list[float] = field(default_factory=list)
+    connections: list[float] = field(default_factory=list)
+
+
+def connections_made(stage: Stage) -> int:
+    """Return how many connections the database has taken so far."""
+    with psycopg.connect(stage.urls["populace"]) as connection:
+        row = connection.execute("SELECT sessions FROM pg_stat_database WHERE datname = current_database()").fetchone()
+    return int(row[0]) if row else 0
 
 
 def served(stage: Stage, running: list[Server], paths: Path) -> list[Server]:
@@ -123,12 +133,13 @@ def measure(stage: Stage, modes: list[Mode], pooler: PgBouncer | None, rounds: i
         taking_part = served(stage, running, paths)
         for turn in range(rounds + 1):
             for server in taking_part if turn % 2 else reversed(taking_part):
-                before = used_us(pooler.process.pid) if pooler else 0
+                before, made = used_us(pooler.process.pid) if pooler else 0, connections_made(stage)
                 got = sample(stage, server, CASE, paths, seconds if turn else 1, "")
                 if turn:
                     here = seen.setdefault((server.name, server.threads), Seen())
                     here.samples.append(got)
                     here.pooler_us.append((used_us(pooler.process.pid) - before) / got.requests if pooler else 0)
+                    here.connections.append((connections_made(stage) - made) / got.requests)
             say(f"round {turn} of {rounds} done" if turn else "warmed up")
     return seen
 
@@ -136,19 +147,21 @@ def measure(stage: Stage, modes: list[Mode], pooler: PgBouncer | None, rounds: i
 def page(modes: list[Mode], seen: dict[tuple[str, int], Seen], rows: int, rounds: int, seconds: int, told: str) -> str:
     """Return the table as Markdown."""
     head = ["way to the database", "threads", "requests/s", "CPU µs server", "CPU µs database", "CPU µs PgBouncer"]
-    lines = [[*head, "p50 ms", "p99 ms"]]
+    lines = [[*head, "p50 ms", "p99 ms", "connections made"]]
     for mode in modes:
         for threads in THREADS:
             here = seen.get((mode.name, threads))
             if here is None:
-                lines.append([mode.name, str(threads), "not served", *[""] * 5])
+                lines.append([mode.name, str(threads), "not served", *[""] * 6])
                 continue
             m, pooler_us = middle(here.samples), median(here.pooler_us) if mode.pooler else 0
             figures = [f"{value:,.0f}" for value in (m.per_second, m.server_us, m.database_us, pooler_us)]
-            lines.append([mode.name, str(threads), *figures, f"{m.p50_ms:.1f}", f"{m.p99_ms:.1f}"])
+            figures += [f"{m.p50_ms:.1f}", f"{m.p99_ms:.1f}", f"{median(here.connections):.2f}"]
+            lines.append([mode.name, str(threads), *figures])
     others = median([sample.others for here in seen.values() for sample in here.samples])
     return f"""GET by id, {rows:,} people; {rounds} rounds of {seconds} s, turned each round; {CONNECTIONS} connections
 of clients. One granian process each on the first core; PostgreSQL, PgBouncer and wrk on the second. Medians.
+Connections made: by the database, for each request.
 
 {aligned(lines, texts=1)}
 

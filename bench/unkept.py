@@ -1,17 +1,15 @@
-"""Populace's settings with a connection for each request: closed when it ends, whoever would keep it."""
-
-from typing import Any
-
-from django.core.signals import request_finished
-from django.db import connections
+"""Populace's settings with a connection for each request: closed where it is given back, whoever would keep it."""
 
 from config.settings import *  # noqa: F403
+from populace.infra.db.pool import Pool
+from populace.infra.db.wire import Connection
 
 
-def close(**kwargs: Any) -> None:
-    connection = connections["default"]
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
+def give(pool: Pool, connection: Connection) -> None:
+    """Close it; whoever waits longest may make another."""
+    pool.drop(connection)
+    if pool._queue:
+        pool._call()
 
 
-request_finished.connect(close)
+Pool.give = give  # type: ignore[method-assign]
