@@ -40,7 +40,7 @@ class Mode:
 
 
 MODES = [
-    Mode("a connection per request", variables={"DJANGO_SETTINGS_MODULE": "bench.unkept"}),
+    Mode("a connection per request", "?pool_max=8", variables={"DJANGO_SETTINGS_MODULE": "bench.unkept"}),
     Mode("kept connections"),
     Mode("pool of 2", "?pool_max=2"),
     Mode("pool of 8", "?pool_max=8"),

@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +31,7 @@ from populace.infra.db.write import write
 from populace.infra.scratch import scratch
 from populace.infra.storage import storage
 from populace.infra.tasks.current import Again
-from populace.infra.tasks.queue import Lost
+from populace.infra.tasks.queue import LEASE_S
 from populace.users.errors import Forbidden
 from populace.users.models import User
 
@@ -136,7 +137,8 @@ class Running:
             done = self.job.done + chunk.done
             unchanged = Job._base_manager.filter(pk=self.job.pk, done=self.job.done)
             if not unchanged.update(done=done, total=chunk.total, position=chunk.position):
-                raise Lost(self.job.pk)  # by another task of this job: an operator may have retried an old one
+                # By another task of this job: an operator may have retried an old one. Look again when that is over.
+                raise Again(now() + timedelta(seconds=LEASE_S))
         self.job.done, self.job.total, self.job.position = done, chunk.total, chunk.position
         self.moved = True
         self.report(self.job)

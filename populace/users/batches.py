@@ -24,8 +24,8 @@ from populace.users.incoming import Newcomer
 from populace.users.models import AttributeValue, Identifier, User
 from populace.users.rows import PROFILE_COLUMNS, apply
 
-# By the index, one key at a time, whatever the planner knows of the table and however few rows it has: for thousands of
-# keys it would read all of a table of a million, at every batch. OFFSET 0 keeps the two from being made one join.
+# By the index, one key at a time, whatever the planner knows of the table: for thousands of keys it would read all of a
+# table of a million, at every batch. OFFSET 0 keeps the two from being made one join.
 HOLDERS = """
 SELECT held."key", held."user_id" FROM unnest(%s::text[]) AS wanted("key") CROSS JOIN LATERAL (
   SELECT "key", "user_id" FROM "users_identifier" WHERE "users_identifier"."key" = wanted."key" OFFSET 0

@@ -46,6 +46,7 @@ def test_f31_half_a_million_queued_tasks_hold_up_no_mail(crew, incident):
     name = url.rpartition("/")[2]
     [[busy]] = found(url, f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()")
     assert busy <= CONNECTIONS + 1  # and this test's own
+    incident.note = f"20 mails done while {done(url)} of them were; a claim reads its own rows"
     crew.kill()
     for lane in LANES.values():
         for limit in (1, CLAIM_ROWS, WINDOW):
@@ -54,7 +55,6 @@ def test_f31_half_a_million_queued_tasks_hold_up_no_mail(crew, incident):
             assert plan.read["tasks_taskrow"] <= limit
     was, left = shrunk(url)
     assert left < was // 10  # its pages go back to the file system: nothing of ours holds on to them
-    incident.note = f"20 mails done while {done(url)} of them were; a claim reads its own rows"
 
 
 def done(url: str) -> int:

@@ -25,7 +25,6 @@ from populace.infra.storage import storage
 from populace.infra.tasks.chores import CHORES
 from populace.infra.tasks.current import Again
 from populace.infra.tasks.models import TaskRow
-from populace.infra.tasks.queue import Lost
 from populace.users.errors import Forbidden
 from tests.support.jobs import COUNTING, Tripped, counting
 from tests.support.rounds import step
@@ -126,7 +125,7 @@ def test_of_two_tasks_for_one_job_only_one_commits_a_chunk(owner):
     """Guard: populace/bulk/running.py:Running.chunk (`unchanged`)."""
     job = create_job(counting(until=9), by=owner)
     others = iter([lambda: work(job)])
-    with pytest.raises(Lost):
+    with pytest.raises(Again):
         work(job, report=lambda _: next(others)())
     assert (stored(job).state, stored(job).done, stored(job).position) == ("succeeded", 9, {"at": 9})
 

@@ -31,23 +31,28 @@ _rests_until = 0.0  # monotonic; of this process
 def deliver(mail: EmailMessage, *, lives: timedelta, subject: str) -> None:
     """Hand the mail over; or drop it, and say so in the log; raises Again where this task is to try another time.
 
-    `lives` is how long after its task was enqueued it is of use; what was never tried is tried all the same. Whom it is
-    about, `subject`, is an id: the log never has an address, nor what the server says, which may repeat it.
+    `lives` is how long after its task was enqueued it is of use; from then on it is dropped, unless the server takes it
+    at once: it may have waited for a worker. Whom it is about, `subject`, is an id: the log never has an address, nor
+    what the server says, which may repeat it.
     """
-    since = enqueued_at() or now()
-    if monotonic() < _rests_until:
-        raise Again(_next(since))
     began = monotonic()
+    if began < _rests_until:
+        return _put_off(lives, subject)
     try:
         mail.send(using="default")
     except OSError as error:  # smtplib's own are OSErrors
         _failed(error, monotonic() - began, subject)
         if is_refused(error):
             return _drop("refused", subject)
-        if now() - since > lives:
-            return _drop("expired", subject)
-        raise Again(_next(since)) from None
+        return _put_off(lives, subject)
     return None
+
+
+def _put_off(lives: timedelta, subject: str) -> None:
+    since = enqueued_at() or now()
+    if now() - since > lives:
+        return _drop("expired", subject)
+    raise Again(_next(since)) from None
 
 
 def is_refused(error: OSError) -> bool:

@@ -63,9 +63,10 @@ def late(lane: int) -> bool:
     return _late(lane).exists()
 
 
-def call_back(lane: int, more_s: float = 0) -> int:
-    """Have rows that were on the way for `more_s` longer than SENT_S sent again; returns how many."""
-    return _late(lane, more_s).update(state=TaskRow.OPEN)
+def call_back(lane: int, most: int, more_s: float = 0) -> int:
+    """Have the oldest of the rows that were on the way for `more_s` longer than SENT_S sent again; returns how many."""
+    ids = list(_late(lane, more_s).order_by("due_at").values_list("id", flat=True)[:most])
+    return TaskRow.objects.filter(id__in=ids, state=TaskRow.SENT).update(state=TaskRow.OPEN)
 
 
 def undo(ids: Sequence[UUID]) -> None:

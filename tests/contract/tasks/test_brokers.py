@@ -70,7 +70,7 @@ def test_f29_while_the_broker_is_away_events_are_dispatched_and_their_tasks_wait
 
 
 def test_what_waits_in_the_broker_is_not_sent_again(crew):
-    """Guard: populace/infra/tasks/engines/base.py:Engine.call_back (only from an empty queue)."""
+    """Guard: populace/infra/tasks/engines/base.py:Engine.call_back (only what is missing there)."""
     crew.put("sleeps", "busy", 4)
     crew.until(lambda: "busy begun" in crew.effects(), "the lane is busy")
     ids = [crew.put("note", f"once {number}") for number in range(10)]

@@ -57,13 +57,15 @@ class Engine(ABC):
     def call_back(self) -> None:
         """Have the rows sent again that a broker has lost: where fewer wait there than are on their way.
 
-        In a lane that is not empty only the oldest, for nobody can tell which they are; an id too many does nothing.
+        In a lane that is not empty as many of the oldest as are missing there: which they are nobody can tell, and some
+        are in the hands of a worker, which no broker counts. An id too many does nothing.
         """
         for lane, name in NAMES.items():
             if not transit.late(lane):
                 continue
             waits = self.waiting(name)
-            if waits < transit.on_the_way(lane) and (rows := transit.call_back(lane, transit.BUSY_S if waits else 0)):
+            missing = transit.on_the_way(lane) - waits
+            if missing > 0 and (rows := transit.call_back(lane, missing, transit.BUSY_S if waits else 0)):
                 log.warning("task_ids_lost", lane=name, rows=rows)
 
 
