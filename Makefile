@@ -64,10 +64,11 @@ bench-tasks: ## The engines of background work side by side: tasks a second, and
 	@script/services bench
 	.venv/bin/python -m bench.tasks
 
-bench-bulk: ## Import a CSV beside a bare COPY of the same rows (ROWS=, ROUNDS=): ratio, rows/s, memory
+bench-bulk: ## Import and export people beside a bare COPY of the same rows (ROWS=, ROUNDS=, SAVE=1): ratio, memory
 	@script/bootstrap dev
 	@script/services bench
 	.venv/bin/python -m bench.bulk
+	.venv/bin/python -m bench.bulk_export
 
 scale: ## Seed a million people; check every list and the console: statements, plans, order while others write
 	@script/bootstrap dev

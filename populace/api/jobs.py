@@ -13,8 +13,8 @@ from populace.api.views import JSON
 from populace.audit.actors import Actor
 from populace.bulk.actions import fetched
 from populace.bulk.documents import BASE, document_of, filename_of
-from populace.bulk.error_rows import csv_of
-from populace.bulk.kinds import KINDS, MEDIA, BadRows
+from populace.bulk.error_rows import file_of
+from populace.bulk.kinds import MEDIA
 from populace.bulk.models import Job, JobFile
 from populace.bulk.reads import blocks_of, results_of, with_errors
 
@@ -22,28 +22,27 @@ LINK_S = 15 * 60
 """Seconds that the link to a result is good for; a new one comes with every look at the job."""
 
 
-def shown_job(job: Job, *, status: int = 200) -> HttpResponse:
+def shown_job(job: Job, *, by: Actor, status: int = 200) -> HttpResponse:
     """Return a job's document."""
-    (document,) = documents_of([job])
+    (document,) = documents_of([job], by=by)
     headers = {"Location": f"{BASE}/{job.id}"} if status in (201, 202) else {}
     return HttpResponse(document, content_type=JSON, status=status, headers=headers)
 
 
-def documents_of(jobs: list[Job]) -> list[bytes]:
-    """Return the documents of these jobs: two statements, however many they are."""
-    bad, files = (with_errors(jobs), results_of(jobs)) if jobs else (set[UUID](), dict[UUID, JobFile]())
+def documents_of(jobs: list[Job], *, by: Actor) -> list[bytes]:
+    """Return the documents of these jobs: two statements, however many they are. Files are for whoever asked alone."""
+    mine = [job for job in jobs if job.user_id == by.id]
+    bad, files = (with_errors(mine), results_of(mine)) if mine else (set[UUID](), dict[UUID, JobFile]())
     return [
         document_of(job, has_errors=job.id in bad, result_url=_link(job) if job.id in files else None) for job in jobs
     ]
 
 
 def error_file(job: Job) -> StreamingHttpResponse | None:
-    """Return the rows of which nothing came, in the shape of the file that they came in, else as CSV; None: none."""
-    if not with_errors([job]):
+    """Return the rows of which nothing came, as a download; None: none."""
+    if (found := file_of(job)) is None:
         return None
-    made = KINDS[job.kind].errors
-    suffix, blocks = made(job) if made else BadRows("csv", csv_of(job))
-    return _download(blocks, MEDIA[suffix], f"{job.kind}-{job.id}.errors.{suffix}")
+    return _download(found.blocks, MEDIA[found.suffix], f"{job.kind}-{job.id}.errors.{found.suffix}")
 
 
 def result_file(job: Job, *, by: Actor) -> StreamingHttpResponse | None:

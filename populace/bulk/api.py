@@ -77,7 +77,10 @@ class Jobs(ListView):
         key, by = self.asked.key, actor_of(request)
         behind = UUID(key[0]) if key else FIRST_ID if self.asked.backwards else LAST_ID
         jobs = jobs_of(by, behind=behind, descending=not self.asked.backwards, rows=self.asked.rows)
-        return [(document, str(job.id).encode()) for job, document in zip(jobs, documents_of(jobs), strict=True)], None
+        return [
+            (document, str(job.id).encode())
+            for job, document in zip(jobs, documents_of(jobs, by=actor_of(request)), strict=True)
+        ], None
 
 
 class JobView(LeanView):
@@ -87,7 +90,7 @@ class JobView(LeanView):
 
     def get(self, request: Request, id: str) -> HttpResponse:
         """Return its document."""
-        return shown_job(job_of(uuid_or_404(id), by=actor_of(request)))
+        return shown_job(job_of(uuid_or_404(id), by=actor_of(request)), by=actor_of(request))
 
 
 class JobCall(LeanView):
@@ -97,7 +100,7 @@ class JobCall(LeanView):
 
     def repeat(self, request: Request, kept: Kept) -> HttpResponse:
         """Return the job as it is now."""
-        return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=kept.status)
+        return shown_job(job_of(kept.subject_id, by=actor_of(request)), by=actor_of(request), status=kept.status)
 
 
 class JobCancel(JobCall):
@@ -111,7 +114,7 @@ class JobCancel(JobCall):
         refuse_body(request)
         job = job_of(key, by=by)
         require(request, KINDS[job.kind].permission)
-        return shown_job(cancel_job(job.id, by=by))
+        return shown_job(cancel_job(job.id, by=by), by=by)
 
 
 IMPORT_FIELDS = {
@@ -155,7 +158,9 @@ class Imports(JobCall):
         path, filename, content_type, fields, _ = self.upload
         job = import_job(**_asked(fields))
         by = actor_of(request)
-        return shown_job(request_import(job, path, by=by, filename=filename, content_type=content_type), status=202)
+        return shown_job(
+            request_import(job, path, by=by, filename=filename, content_type=content_type), by=by, status=202
+        )
 
 
 def _asked(fields: Mapping[str, str]) -> dict[str, Any]:
@@ -213,8 +218,9 @@ class Exports(JobCall):
     def post(self, request: Request) -> HttpResponse:
         """Ask for it: 202 with the job, whose result is the file."""
         options = exports.asked(dict(request.data))
+        by = actor_of(request)
         job = Job(kind="export", options=options)
-        return shown_job(create_job(job, by=actor_of(request), told=exports.told(options)), status=202)
+        return shown_job(create_job(job, by=by, told=exports.told(options)), by=by, status=202)
 
 
 class BulkActions(JobCall):
@@ -235,7 +241,7 @@ class BulkActions(JobCall):
         if preview:
             document = preview_of(chosen, by=by).document()
             return HttpResponse(json.dumps(document, ensure_ascii=False).encode(), content_type=JSON)
-        return shown_job(ask(chosen, by=by, confirm=confirm), status=202)
+        return shown_job(ask(chosen, by=by, confirm=confirm), by=by, status=202)
 
     def repeat(self, request: Request, kept: Kept) -> HttpResponse:
         """Return the job as it is now; a preview once more."""
@@ -259,7 +265,7 @@ class JobUndo(JobCall):
         """Have it undone by another job."""
         key, by = uuid_or_404(id), actor_of(request)
         refuse_body(request)
-        return shown_job(undo.ask(job_of(key, by=by), by=by), status=202)
+        return shown_job(undo.ask(job_of(key, by=by), by=by), by=by, status=202)
 
 
 def _own(request: Request, id: str) -> Job:

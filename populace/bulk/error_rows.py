@@ -5,13 +5,22 @@ import io
 import json
 from collections.abc import Iterator
 
+from populace.bulk.kinds import KINDS, BadRows
 from populace.bulk.models import Job
-from populace.bulk.reads import errors_of
+from populace.bulk.reads import errors_of, with_errors
 from populace.infra.formula import guarded
 
 ROWS = 500  # rows of one block
 
 HEAD = ("row", "code", "reason", "sent")
+
+
+def file_of(job: Job) -> BadRows | None:
+    """Return a job's bad rows in the shape of the file that they came in, else as CSV; None where there are none."""
+    if not with_errors([job]):
+        return None
+    made = KINDS[job.kind].errors
+    return made(job) if made else BadRows("csv", csv_of(job))
 
 
 def csv_of(job: Job) -> Iterator[bytes]:

@@ -62,7 +62,8 @@ def run(running: Running) -> dict[str, Any]:
     try:
         return _Import(running).run()
     except FileRefused as refused:
-        raise JobRefused("file_refused", f"The file {refused}.") from None
+        told = f"The file {refused}"
+        raise JobRefused("file_refused", told if told.endswith("?") else f"{told}.") from None
 
 
 class _BadRow(Exception):

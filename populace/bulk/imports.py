@@ -111,6 +111,8 @@ def import_file(
     job = import_job(file_format, **asked)
     job.options["path"] = str(path.resolve())
     with _as_file(path) as file:
+        if not file.is_file():
+            raise FileRefused("is none: a pipe or a device; write it to a file first")
         if file.stat().st_size > FILE_MAX:
             raise FileRefused(TOO_LARGE)
         with_file(

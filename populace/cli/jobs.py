@@ -1,6 +1,7 @@
 """populace job …, and what commands that do a job say of it."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 jobs = typer.Typer(help="Jobs: work on many people.", no_args_is_help=True, rich_markup_mode=None)
 
+HELD = "a worker does it, or a process that was killed less than a minute ago: try again then"
+KEPT_OF_NONE = ("failed", "errors_file", "recognised")
 ROWS_SHOWN = 20  # bad rows on a terminal; all are in the error file
 INTERRUPTED = 130
 
@@ -68,7 +71,7 @@ def resume(job_id: JobId, as_json: AsJson = False) -> None:
         from populace.bulk.imports import result_of
         from populace.bulk.models import Job
 
-        with shown("job", as_json=as_json) as report:
+        with shown("job", as_json=as_json) as report, waiting(job_id):
             job = resume_here(job_id, report=report)
             done = result_of(Job.objects.get(pk=job.id)) if job.kind == "import" else None
     if done:
@@ -76,6 +79,18 @@ def resume(job_id: JobId, as_json: AsJson = False) -> None:
     else:
         fail_unless_good(job)
         result(_told(job), as_json=as_json)
+
+
+@jobs.command("errors")
+def errors(job_id: JobId) -> None:
+    """Print a job's bad rows, in the shape of the file that they came in: mended, it can be imported in its turn."""
+    with directory(), known():
+        from populace.audit.actors import SYSTEM
+        from populace.bulk.error_rows import file_of
+        from populace.bulk.reads import job_of
+
+        if found := file_of(job_of(job_id, by=SYSTEM)):
+            sys.stdout.buffer.writelines(found.blocks)
 
 
 @contextmanager
@@ -86,7 +101,23 @@ def known() -> Iterator[None]:
     try:
         yield
     except JobNotFound:
-        raise Failure(REFUSED, "not_found: there is no such job, or somebody else is at it") from None
+        raise Failure(REFUSED, "not_found: there is no such job") from None
+
+
+@contextmanager
+def waiting(job_id: UUID) -> Iterator[None]:
+    """End the command where there is such a job, though nothing to go on with here."""
+    from populace.bulk.errors import JobNotFound
+    from populace.bulk.models import Job
+
+    try:
+        yield
+    except JobNotFound:
+        job = Job.objects.filter(pk=job_id).first()
+        if job is None:
+            raise
+        told = f"job_over: it has ended: {job.state}" if job.is_over else f"job_held: {HELD}"
+        raise Failure(REFUSED, told) from None
 
 
 @contextmanager
@@ -127,6 +158,8 @@ def tell_import(done: "ImportResult", *, as_json: bool) -> None:
         else:
             note(f"row {row}: {code}: {reason}")
     summary = done.summary()
+    if done.job.code == "bad_rows":  # the rehearsal's numbers; nobody went in
+        summary = {"done": 0} | {name: summary[name] for name in KEPT_OF_NONE if name in summary}
     if not as_json and done.recognised:
         note(taken_as(summary.pop("recognised")))
     if done.job.code == "bad_rows":

@@ -93,13 +93,13 @@ class GroupView(DocumentView):
         except TooManyMembers:
             if along := waiting():
                 along.row.status = 202
-            return shown_job(group_delete.ask(key, by=by, expected=expected), status=202)
+            return shown_job(group_delete.ask(key, by=by, expected=expected), by=by, status=202)
         return HttpResponse(status=204)
 
     def repeat(self, request: Request, kept: Kept) -> HttpResponse:
         """Return the group as it is now, or the job that removes it."""
         if kept.status == 202:
-            return shown_job(job_of(kept.subject_id, by=actor_of(request)), status=202)
+            return shown_job(job_of(kept.subject_id, by=actor_of(request)), by=actor_of(request), status=202)
         return super().repeat(request, kept)
 
 

@@ -1,6 +1,7 @@
 """populace job …: look at jobs, stop them, and go on with one that Ctrl-C has ended."""
 
 import json
+import os
 import re
 import signal
 from uuid import uuid4
@@ -35,6 +36,20 @@ def test_an_import_that_ctrl_c_ends_is_resumed_and_nobody_is_made_twice(installa
     assert rows(url, "SELECT count(*) FROM users_user WHERE username LIKE 'person%'") == [(ROWS - 1,)]
     assert installation.populace_json("job", "show", id)["state"] == "succeeded"
     installation.populace("job", "resume", id, expected=4)  # it is over
+    beside = (installation.var / "people.csv.errors.csv").read_text()
+    assert installation.populace("job", "errors", id) == beside
+
+
+def test_of_all_or_nothing_nobody_is_said_to_be_done_and_a_pipe_is_no_file(installation):
+    """populace/cli/jobs.py:tell_import, populace/bulk/imports.py:import_file"""
+    file = installation.var / "people.csv"
+    file.write_text("username,email\nann,ann@example.com\nbob,nobody\n")
+    told = installation.populace("import", str(file), "--rows", "all", "--json", expected=3).splitlines()
+    summary = json.loads(told[1])
+    assert (summary["done"], summary["failed"]) == (0, 1)
+    pipe = installation.var / "pipe"
+    os.mkfifo(pipe)
+    installation.populace("import", str(pipe), expected=3)
 
 
 def test_a_job_is_cancelled_by_its_id(installation):

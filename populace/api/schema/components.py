@@ -68,15 +68,15 @@ TOLD: Mapping[str, Mapping[str, str]] = {
         "owner": "Who asked for it.",
         "result": "Numbers of what came of it, once it is over.",
         "code": "Why it failed; '' unless it did.",
-        "errors_url": "Where the rows are of which nothing came. Null: none.",
-        "result_url": "What it has made: a link that ends in 15 minutes, made anew with every look. Null: nothing.",
+        "errors_url": "Where the rows are of which nothing came. Null: none, or somebody else asked for the job.",
+        "result_url": "What it has made: a link that ends in 15 minutes, anew at every look. Null: nothing for you.",
         "expires_at": "When it is forgotten, with its files. Null: not while it waits or runs.",
     },
     "Event": {
         "action": "Such as `user.created`.",
         "actor": "Who did it.",
         "subject": "What it was done to.",
-        "changes": "`{field: [before, after]}`; null once the person is erased.",
+        "changes": '`{field: {"old": …, "new": …}}`; null once the person is erased.',
         "address": "Where the call came from; null once the person is erased.",
     },
 }

@@ -87,4 +87,4 @@ def _column(cell: str) -> str:
     advice = f"did you mean {near[0]}?" if near else f"name it {ATTRIBUTE}NAME to keep it as an attribute"
     words = cell.replace(" ", "_").replace("-", "_")
     shown = f" {cell}" if words.isascii() and words.isidentifier() and len(cell) <= 40 else ""  # else: no header, data
-    raise FileRefused(f"unknown column{shown}: {advice}")
+    raise FileRefused(f"has an unknown column{shown}: {advice}")

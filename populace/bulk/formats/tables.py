@@ -78,7 +78,7 @@ def records(path: Path, how: Dialect, *, escape: str | None = None) -> Iterator[
                 return
             except (csv.Error, _TooLong):
                 if first:
-                    raise FileRefused("the header's quotes are out of place, or it is too long") from None
+                    raise FileRefused("has a header that is too long, or whose quotes are out of place") from None
                 reason, sent = lines.give_up()
                 yield Record(line, source.behind, [sent], reason)
                 continue
@@ -111,9 +111,9 @@ def rows(
 def check_columns(columns: Sequence[str], *, one_of: Sequence[str]) -> None:
     """Raise FileRefused where a header names a column twice, or none of these."""
     if not set(columns) & set(one_of):
-        raise FileRefused(f"the header has none of the columns {', '.join(one_of)}")
+        raise FileRefused(f"has in its header none of the columns {', '.join(one_of)}")
     if len(set(columns)) < len(columns):
-        raise FileRefused("the header names a column twice")
+        raise FileRefused("has a header that names a column twice")
 
 
 def without_told(columns: Sequence[str], cells: Sequence[str]) -> list[str]:

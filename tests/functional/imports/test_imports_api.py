@@ -93,6 +93,16 @@ def test_bad_rows_come_back_as_they_were_sent_and_can_be_mended(send, client):
     assert Job.objects.order_by("-id").first().result["done"] == 2
 
 
+def test_where_bad_rows_are_is_told_to_who_asked_alone(send, client, client_of, token):
+    """Guard: populace/api/jobs.py:documents_of (`mine`)."""
+    location = send("username;email\nbob;no address\n")["Location"]
+    work()
+    assert client.get(location).json()["errors_url"] == f"{location}/errors"
+    other = client_of(token())
+    assert other.get(location).json()["errors_url"] is None
+    assert other.get(f"{location}/errors").status_code == 404
+
+
 def test_bad_rows_of_json_lines_come_back_in_json_lines(send, client):
     location = send('{"username": "a@"}\n{"username": "b"}\n', "people.jsonl")["Location"]
     work()
