@@ -9,6 +9,7 @@ from django.db import connection
 from populace.api.lists import folded_list
 from populace.credentials.models import ApiToken
 from populace.credentials.tokens import digest
+from populace.infra.db.patience import patient
 from populace.users.filters import Wanted
 from populace.users.lists import Listing
 from populace.users.models import AttributeValue, User
@@ -28,18 +29,25 @@ WANTED = [COMMON, RARE, NOBODY, LAST_NAME]
 def people(django_db_setup, django_db_blocker):
     """Ids, ascending, by what each person has; committed once for this module and removed behind it."""
     with django_db_blocker.unblock():
-        ids = sorted(UUID(int=(n * 7919 % PEOPLE_COUNT + 1) << 96 | 7 << 76 | 2 << 62 | n) for n in range(PEOPLE_COUNT))
-        User._base_manager.bulk_create([User(id=id, username=str(id)) for id in ids], batch_size=1000)
-        held = {COMMON: ids[::2], RARE: ids[-300:], LAST_NAME: ids[1::10]}
-        rows = [AttributeValue(user_id=id, name=name, value=text) for (name, text), has in held.items() for id in has]
-        rows += [AttributeValue(user_id=id, name="badge", value=f"s{id}") for id in ids]
-        AttributeValue._base_manager.bulk_create(rows, batch_size=1000)
-        token = ApiToken(digest=DIGEST, user_id=ids[0], scopes="users:read", created_at=SINCE)
-        ApiToken._base_manager.bulk_create([token])
-        analyze(connection)
+        with patient():  # a loaded machine commits so many rows slowly
+            held = made()
         yield held
-        for model in (ApiToken, AttributeValue, User):
-            model._base_manager.all()._raw_delete(connection.alias)
+        with patient():
+            for model in (ApiToken, AttributeValue, User):
+                model._base_manager.all()._raw_delete(connection.alias)
+
+
+def made():
+    ids = sorted(UUID(int=(n * 7919 % PEOPLE_COUNT + 1) << 96 | 7 << 76 | 2 << 62 | n) for n in range(PEOPLE_COUNT))
+    User._base_manager.bulk_create([User(id=id, username=str(id)) for id in ids], batch_size=1000)
+    held = {COMMON: ids[::2], RARE: ids[-300:], LAST_NAME: ids[1::10]}
+    rows = [AttributeValue(user_id=id, name=name, value=text) for (name, text), has in held.items() for id in has]
+    rows += [AttributeValue(user_id=id, name="badge", value=f"s{id}") for id in ids]
+    AttributeValue._base_manager.bulk_create(rows, batch_size=1000)
+    token = ApiToken(digest=DIGEST, user_id=ids[0], scopes="users:read", created_at=SINCE)
+    ApiToken._base_manager.bulk_create([token])
+    analyze(connection)
+    return held
 
 
 @pytest.mark.parametrize("wanted", WANTED, ids=str)

@@ -72,7 +72,7 @@ def people(django_db_setup, django_db_blocker):
                 digest=DIGEST, user_id=next(p.id for p in found if p.is_active), scopes="users:read", created_at=SINCE
             )
             ApiToken._base_manager.bulk_create([token])
-            analyze(connection)  # behind what other tests have rolled back it may take long
+            analyze(connection)
         statistics._kept.clear()  # what this process read of another test's people
         yield found
         statistics._kept.clear()

@@ -11,6 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.sql import Literal
 
 from populace.infra.db.compiled import Compiled
+from populace.infra.db.patience import patient
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,9 @@ def analyze(connection: BaseDatabaseWrapper) -> None:
             tables = ", ".join(connection.introspection.table_names(cursor))
             cursor.execute(f"ANALYZE TABLE {tables}")
             cursor.fetchall()
+        elif connection.vendor == "postgresql":
+            with patient(connection.alias):  # behind what other tests have rolled back it may take long
+                cursor.execute("ANALYZE")
         else:
             cursor.execute("ANALYZE")
 
