@@ -40,7 +40,7 @@ def elsewhere(work) -> None:
 
 
 @contextmanager
-def once_behind(text: str, work):
+def once_behind(text: str | tuple[str, ...], work):
     """Do `work` elsewhere as soon as the import has sent the first statement that begins like this."""
     done = []
 
@@ -56,7 +56,7 @@ def once_behind(text: str, work):
     assert done
 
 
-LOOK = 'SELECT "users_identifier"."key"'  # who holds the identifiers of a batch
+LOOK = ('SELECT "users_identifier"."key"', 'SELECT held."key"')
 
 
 @pytest.mark.django_db
