@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from populace.audit.actors import SYSTEM
@@ -30,8 +30,15 @@ LARGE = {
 SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def filled(db):
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    """What `fill` makes; made once, and rolled back at the end."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield fill()
+        transaction.set_rollback(True)
+
+
+def fill():
     """Many people with an event and a membership each, of whom few are chosen; and another job about all of them."""
     people = [
         User(

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
@@ -20,8 +20,15 @@ JOBS, BAD, ROWS = 5_000, 20_000, 20
 MINE = Actor(UUID(int=7))
 
 
-@pytest.fixture
-def filled(db):
+@pytest.fixture(scope="module")
+def filled(django_db_setup, django_db_blocker):
+    """What `fill` makes; made once, and rolled back at the end."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield fill()
+        transaction.set_rollback(True)
+
+
+def fill():
     """Many jobs, every hundredth mine, each with a result; two of mine have many bad rows."""
     at = now()
     jobs = [
