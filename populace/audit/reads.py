@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, Case, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import BooleanField, Case, Func, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.expressions import RawSQL
 
 from populace.audit.documents import EventDocument
@@ -51,22 +51,28 @@ def _walk(name: str) -> QuerySet[Event]:
 
 @cache
 def events(filters: Sequence[str]) -> Compiled:
-    """Return the statement for these filters, in the order of WALKS; its rows are (document, at, id, ended).
+    """Return the statement of a page for these filters, in the order of WALKS; its rows are (document, at, id, ended).
 
     `ended`: the walk was cut off behind this row, which may have no document.
     """
+    return narrowed(filters, document(EventDocument), ROWS)
+
+
+def narrowed(filters: Sequence[str], shown: Func, rows: Sequence[int]) -> Compiled:
+    """Return the statement for these filters, with events shown by an expression and as many rows as one of `rows`."""
     if len(filters) > 1:
-        return Sifted(*filters)
+        return Sifted(filters, shown, rows)
     at, never = Json("datetime", "at"), Value(False, BooleanField())
-    return Compiled(_walk(filters[0]).values_list(document(EventDocument), at, "id", never), limits=ROWS)
+    return Compiled(_walk(filters[0]).values_list(shown, at, "id", never), limits=rows)
 
 
 class Sifted(Compiled):
     """The statement for several filters: the first is walked, EXAMINED events at most, and the others let pass."""
 
-    def __init__(self, walked: str, *others: str) -> None:
+    def __init__(self, filters: Sequence[str], shown: Func, rows: Sequence[int]) -> None:
+        walked, *others = filters
         key = {name: RawSQL(f"page.{name}", ()) for name in ("subject_id", "at", "id")}  # noqa: S611 (no input)
-        super().__init__(Event.objects.order_by().filter(**key).values_list(document(EventDocument)), limits=ROWS)
+        super().__init__(Event.objects.order_by().filter(**key).values_list(shown), limits=rows)
         fits = When(Q(**{WALKS[name]: param(name, WALKS[name]) for name in others}), then=Value(True))
         hit = Case(fits, default=Value(False), output_field=BooleanField())
         found = _walk(walked).annotate(place=Json("datetime", "at"), hit=hit)
@@ -86,11 +92,16 @@ class Sifted(Compiled):
 
 @cache
 def everything() -> Compiled:
-    """Return the statement of all events in the order of the feed, backwards; its rows are (document, seq).
+    """Return the statement of a page of all events in the order of the feed, backwards; its rows are (document, seq).
 
     An event that is in no partition any more has no document.
     """
+    return unnarrowed(document(EventDocument), ROWS)
+
+
+def unnarrowed(shown: Func, rows: Sequence[int]) -> Compiled:
+    """Return the statement of all events, shown by an expression and with as many rows as one of `rows`."""
     entry = {"subject_id": OuterRef("subject_id"), "at": OuterRef("at"), "id": OuterRef("event_id")}
-    shown = Subquery(Event.objects.order_by().filter(**entry).values_list(document(EventDocument)))
+    event = Subquery(Event.objects.order_by().filter(**entry).values_list(shown))
     feed = Feed.objects.filter(seq__lt=Param("seq", Feed._meta.get_field("seq"))).order_by("-seq")
-    return Compiled(feed.values_list(shown, "seq"), limits=ROWS)
+    return Compiled(feed.values_list(event, "seq"), limits=rows)
