@@ -33,6 +33,16 @@ def django_db_modify_db_settings():
 
 
 @pytest.fixture(autouse=True)
+def _no_lost_connection():
+    """Let a test that lost its connection fail alone: Django gives a broken one to the next test, too."""
+    from django.db import connection
+
+    lost = connection.vendor == "postgresql" and connection.connection is not None and connection.connection.closed
+    if lost and not connection.in_atomic_block:
+        connection.close()
+
+
+@pytest.fixture(autouse=True)
 def _no_attribute_schema(monkeypatch):
     """Let the process know that no schema is stored, until the test stores one: its read never counts beside others."""
     try:
