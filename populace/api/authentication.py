@@ -136,28 +136,30 @@ class TokenAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """The caller has the permission that `view.scopes` names for the method. A method not named needs `admin`."""
+    """The caller has a permission that `view.scopes` names for the method. A method not named needs `admin`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Tell so, or raise what a caller without the right is told."""
         method = request._request.method
-        require(request, view.scopes.get("GET" if method == "HEAD" else method, ADMIN))
+        named = view.scopes.get("GET" if method == "HEAD" else method, ADMIN)
+        require(request, *([named] if isinstance(named, str) else named))
         return True
 
 
-def require(request: Request, permission: str) -> None:
-    """Raise Problem `scope` where only the token lacks the permission, `forbidden` where its owner does.
+def require(request: Request, *permissions: str) -> None:
+    """Raise Problem `scope` where only the token lacks each of these, `forbidden` where its owner does.
 
     Raises NotAuthenticated where there is no token.
     """
     principal = request.user
     if not isinstance(principal, Principal):
         raise NotAuthenticated
-    if permission in principal.permissions:
+    if not principal.permissions.isdisjoint(permissions):
         return
-    if permission in principal.held:
-        raise Problem("scope", f"This call needs a token with scope {permission}.")
-    raise Problem("forbidden", f"This call needs a role with permission {permission}.")
+    named = " or ".join(permissions)
+    if not principal.held.isdisjoint(permissions):
+        raise Problem("scope", f"This call needs a token with scope {named}.")
+    raise Problem("forbidden", f"This call needs a role with permission {named}.")
 
 
 BURST_S = 10

@@ -37,13 +37,14 @@ class LeanRequest(Request):
 
 
 class LeanView(APIView):
-    """Base of every API view. `scopes` names the scope each method needs; a method not named needs `admin`.
+    """Base of every API view. `scopes` names the scope each method needs, or several of which one will do to ask, and
+    the method says what it needs; a method not named needs `admin`.
 
     A query is refused but for the methods in `with_query`, which check it themselves. A method in `keyed` takes effect
     once for each Idempotency-Key: its verb's first write brings the receipt, and `repeat` answers from that.
     """
 
-    scopes: ClassVar[Mapping[str, str]] = {}
+    scopes: ClassVar[Mapping[str, str | tuple[str, ...]]] = {}
     with_query: ClassVar[Collection[str]] = ()
     keyed: ClassVar[Collection[str]] = ("POST", "PUT", "PATCH", "DELETE")
     success: ClassVar[Mapping[str, int]] = {"DELETE": 204}

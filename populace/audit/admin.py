@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 
 from populace.audit.models import Event, Feed
 from populace.console.events import rows_of
+from populace.console.files import export_form
 from populace.console.keyset import AFTER, BEFORE, Found, Position, position_in, walk
 from populace.console.rights import holds
 
@@ -33,6 +34,7 @@ def events_page(site: Any, request: HttpRequest) -> TemplateResponse:
     request.current_app = site.name
     context = {
         **site.each_context(request),
+        **export_form(request, "events", dict(chosen)),
         "title": "Events",
         "rows": rows_of(found.rows),
         "chosen": chosen,

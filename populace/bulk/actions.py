@@ -46,7 +46,7 @@ def create_job(
     the job themselves; then the event has no consequences. `told`: what the event says was asked for, without personal
     values. Raises Forbidden, TooManyJobs.
     """
-    if KINDS[job.kind].permission not in by.permissions:
+    if KINDS[job.kind].needs(job) not in by.permissions:
         raise Forbidden
     if by.id != SYSTEM.id and Job.objects.filter(state__in=Job.OPEN, user_id=by.id).count() >= OPEN_MAX:
         raise TooManyJobs

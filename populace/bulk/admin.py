@@ -57,7 +57,7 @@ def job_page(site: Any, request: HttpRequest, id: str) -> TemplateResponse:
     by = _reader(request)
     job = job_of(uuid_or_404(id), by=by)
     (row,) = jobs.rows_of([job])
-    mine = job.user_id == by.id and KINDS[job.kind].permission in by.permissions
+    mine = job.user_id == by.id and KINDS[job.kind].needs(job) in by.permissions
     context = {
         "title": row.title,
         "parent": {"title": "Jobs", "url": "../"},
@@ -100,7 +100,7 @@ def job_verb(request: HttpRequest, id: str, verb: str) -> HttpResponse:
 
 
 def _cancelled(job: Job, *, by: Actor) -> Job:
-    if KINDS[job.kind].permission not in by.permissions:
+    if KINDS[job.kind].needs(job) not in by.permissions:
         raise PermissionDenied
     return cancel_job(job.id, by=by)
 
@@ -129,7 +129,7 @@ def _own(request: HttpRequest, id: str) -> Job:
     job = job_of(uuid_or_404(id), by=by)
     if job.user_id != by.id:
         raise Http404
-    if KINDS[job.kind].permission not in by.permissions:
+    if KINDS[job.kind].needs(job) not in by.permissions:
         raise PermissionDenied
     return job
 

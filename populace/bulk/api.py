@@ -26,6 +26,7 @@ from populace.bulk.bulk_actions import ask
 from populace.bulk.chosen import PERMISSIONS, chosen_of
 from populace.bulk.documents import BASE, JOB_FIELDS
 from populace.bulk.errors import OptionRefused
+from populace.bulk.exported import EXPORTED
 from populace.bulk.formats import FORMATS
 from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.imports import ON_CONFLICT, ROWS, import_job, request_import
@@ -113,7 +114,7 @@ class JobCancel(JobCall):
         key, by = uuid_or_404(id), actor_of(request)
         refuse_body(request)
         job = job_of(key, by=by)
-        require(request, KINDS[job.kind].permission)
+        require(request, KINDS[job.kind].needs(job))
         return shown_job(cancel_job(job.id, by=by), by=by)
 
 
@@ -211,14 +212,15 @@ class JobResult(LeanView):
 
 
 class Exports(JobCall):
-    """A list of people as a file."""
+    """A list as a file."""
 
-    scopes = {"POST": "users:read"}
+    scopes = {"POST": tuple(one.permission for one in EXPORTED.values())}
 
     def post(self, request: Request) -> HttpResponse:
         """Ask for it: 202 with the job, whose result is the file."""
-        options = exports.asked(dict(request.data))
-        by = actor_of(request)
+        body, by = dict(request.data), actor_of(request)
+        require(request, exports.exported_in(body).permission)
+        options = exports.asked(body)
         job = Job(kind="export", options=options)
         return shown_job(create_job(job, by=by, told=exports.told(options)), by=by, status=202)
 
@@ -274,5 +276,5 @@ def _own(request: Request, id: str) -> Job:
     job = job_of(uuid_or_404(id), by=by)
     if job.user_id != by.id:
         raise Problem("not_found")
-    require(request, KINDS[job.kind].permission)
+    require(request, KINDS[job.kind].needs(job))
     return job

@@ -1,29 +1,26 @@
-"""Exports: any list of people that is served, as CSV, JSON Lines or a workbook.
+"""Exports: any list that is served of people, groups or events, as CSV, JSON Lines or a workbook.
 
 The list is walked in steps. Some of them make a part, a file in the storage; the chunk that follows names it in the
 job's position. So whoever is killed has lost a part at most, and whoever goes on does so behind the last one that
 counts. Parts of CSV and JSON Lines are the result as they are, one after another.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from populace.bulk.exported import EXPORTED, Exported, Steps, exported_of
 from populace.bulk.kinds import KINDS, JobRefused, Kind
 from populace.bulk.models import Job, JobFile
 from populace.bulk.reads import PARTS
 from populace.bulk.running import Running
-from populace.bulk.walks import Walk
 from populace.bulk.workbook import ROWS_MAX, write_workbook
 from populace.infra.db.retry import atomic
 from populace.infra.storage import remove_all, storage
-from populace.users.counts import count
-from populace.users.documents import USER_FIELDS
 from populace.users.errors import Invalid, Refused
-from populace.users.lists import PARAMETERS, Listing, listing_of
 from populace.users.pages import Key
-from populace.users.querysets import ATTRIBUTES, READ
+from populace.users.querysets import READ
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8; header=present",
@@ -32,8 +29,7 @@ FORMATS = {
 }
 """Each with its media type."""
 
-MEMBERS = ("format", "filter", "order", "fields")
-FILTERS = tuple(name for name in PARAMETERS if name != "order")
+MEMBERS = ("list", "format", "filter", "order", "fields")
 
 DRAFTS = "drafts"
 """Member of the position that names the parts which the result is made of."""
@@ -47,10 +43,12 @@ def asked(body: Mapping[str, Any]) -> dict[str, Any]:
     for name in body:
         if name not in MEMBERS:
             raise Invalid("unknown_field", f"There is no such member; there are {', '.join(MEMBERS)}.", name[:200])
-    options = {
-        "format": _format(body.get("format")),
-        "filter": _filter(body.get("filter", {})),
-        "fields": _fields(body.get("fields", list(USER_FIELDS))),
+    exported = exported_in(body)
+    options: dict[str, Any] = {
+        "list": body.get("list", "users"),
+        "format": _choice(body.get("format"), FORMATS, "format"),
+        "filter": _filter(body.get("filter", {}), exported),
+        "fields": _fields(body.get("fields", list(exported.fields)), exported),
     }
     if "order" in body:
         options["order"] = _text(body["order"], "order")
@@ -58,11 +56,16 @@ def asked(body: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def listing(options: Mapping[str, Any]) -> Listing:
+def exported_in(body: Mapping[str, Any]) -> Exported:
+    """Return which kind of list a body asks for; raises Invalid."""
+    return EXPORTED[_choice(body.get("list", "users"), EXPORTED, "list")]
+
+
+def listing(options: Mapping[str, Any]) -> Any:
     """Return the list; raises Refused, which names members of the body."""
     order = {"order": options["order"]} if "order" in options else {}
     try:
-        return listing_of(options["filter"] | order)
+        return exported_of(options).listing(options["filter"] | order)
     except Refused as refused:
         name = refused.parameter
         raise Refused(refused.code, name if name == "order" else f"filter/{name}", refused.detail) from None
@@ -71,6 +74,7 @@ def listing(options: Mapping[str, Any]) -> Listing:
 def told(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the log says of an export: its filters by name, for their values may be somebody's."""
     return {
+        "list": options["list"],
         "format": options["format"],
         "filters": sorted(options["filter"]),
         "order": options.get("order", ""),
@@ -78,32 +82,31 @@ def told(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _format(given: Any) -> str:
-    if given not in tuple(FORMATS):  # a list is in no dict
-        raise Invalid("invalid_choice", f"One of {', '.join(FORMATS)}.", "format")
+def _choice(given: Any, choices: Collection[str], name: str) -> str:
+    if given not in tuple(choices):  # a list is in no dict
+        raise Invalid("invalid_choice", f"One of {', '.join(choices)}.", name)
     return str(given)
 
 
-def _filter(given: Any) -> dict[str, str]:
+def _filter(given: Any, exported: Exported) -> dict[str, str]:
     if not isinstance(given, Mapping):
         raise Invalid("invalid", "Must be an object.", "filter")
     for name, value in given.items():
-        if name not in FILTERS and not name.startswith(ATTRIBUTES):
-            served = ", ".join(f"{name}NAME" if name == ATTRIBUTES else name for name in FILTERS)
+        if not exported.takes(name):
+            served = ", ".join(f"{one}NAME" if one.endswith(".") else one for one in exported.filters) or "none"
             raise Invalid("unknown_field", f"There is no such filter; there are {served}.", f"filter/{name[:200]}")
         _text(value, f"filter/{name[:200]}")
     return dict(given)
 
 
-def _fields(given: Any) -> list[str]:
+def _fields(given: Any, exported: Exported) -> list[str]:
     if not isinstance(given, list) or not given:
         raise Invalid("invalid", "Must be a list of fields.", "fields")
     for at, name in enumerate(given):
-        if name not in USER_FIELDS:
-            raise Invalid(
-                "invalid_choice", f"There is no such field; there are {', '.join(USER_FIELDS)}.", f"fields/{at}"
-            )
-    return [name for name in USER_FIELDS if name in given]  # in the contract's order, each once
+        if name not in exported.fields:
+            served = ", ".join(exported.fields)
+            raise Invalid("invalid_choice", f"There is no such field; there are {served}.", f"fields/{at}")
+    return [name for name in exported.fields if name in given]  # in the contract's order, each once
 
 
 def _text(given: Any, name: str) -> str:
@@ -116,14 +119,14 @@ def run(running: Running) -> dict[str, Any]:
     """Write the list to parts, and those to the result. Raises JobRefused."""
     options = running.options
     try:
-        people = listing(options)
+        found = listing(options)
     except Refused as refused:
         raise JobRefused(refused.code, refused.detail) from None
-    is_csv, names = options["format"] == "csv", options["fields"]
-    walk = Walk.of_fields(people, names, csv=is_csv)
+    exported, is_csv, names = exported_of(options), options["format"] == "csv", options["fields"]
+    walk = exported.walk(found, names, is_csv)
     head = ",".join(names).encode() + b"\n" if is_csv else b""
     called = DRAFTS if options["format"] == "xlsx" else PARTS
-    expected = 1 if people.identified else count("estimate", running.by, people.filters, people.words)
+    expected = exported.expected(found, running.by)
     while (key := running.position.get("key", ())) is not None:
         parts: list[str] = running.position.get(called, [])
         part = _write(running, walk, tuple(key), len(parts), b"" if parts else head)
@@ -132,7 +135,7 @@ def run(running: Running) -> dict[str, Any]:
             raise JobRefused("too_many", f"A workbook has at most {ROWS_MAX:,} rows: take csv or jsonl, or a filter.")
         size = running.position.get("size", 0) + part.size
         with running.chunk() as chunk:
-            chunk.done, chunk.total = part.rows, done if over else max(expected, done + 1)
+            chunk.done, chunk.total = part.rows, done if over else expected and max(expected, done + 1)
             chunk.position = {"key": part.key, called: [*parts, part.name], "size": size}
     _finish(running)
     return {"rows": running.job.done}
@@ -147,7 +150,7 @@ class Part(NamedTuple):
     key: Key | None  # where the next one begins
 
 
-def _write(running: Running, walk: Walk, key: Key, number: int, head: bytes) -> Part:
+def _write(running: Running, walk: Steps, key: Key, number: int, head: bytes) -> Part:
     """Write a part to the storage, under a name of its own: whoever wrote here before us may still be at it."""
     path, rows, behind = running.folder / "part", 0, key
     with path.open("wb") as file:
@@ -167,15 +170,15 @@ def _write(running: Running, walk: Walk, key: Key, number: int, head: bytes) -> 
 def _finish(running: Running) -> None:
     """Have the parts be the result, or make a workbook of them; remove what is not part of it."""
     job, ending, size = running.job, running.options["format"], running.position["size"]
-    result = {"filename": f"people-{job.created_at:%Y%m%d}.{ending}", "content_type": FORMATS[ending]}
+    called = exported_of(running.options).called
+    result = {"filename": f"{called}-{job.created_at:%Y%m%d}.{ending}", "content_type": FORMATS[ending]}
     if ending != "xlsx":
         running.finish_parts(rows=job.done, size=size, **result)
     elif not JobFile.objects.filter(job_id=job.id, name=JobFile.RESULT).exists():  # or its drafts may be gone by now
         path = running.folder / "workbook"
         files = (storage().blocks(f"{job.folder}/{name}") for name in running.position[DRAFTS])
-        write_workbook(
-            path, running.options["fields"], lines_of(chain.from_iterable(files)), alive=lambda: _alive(running)
-        )
+        lines = lines_of(chain.from_iterable(files))
+        write_workbook(path, called, running.options["fields"], lines, alive=lambda: _alive(running))
         running.finish_file(path, rows=job.done, **result)
     wanted = (JobFile.RESULT, *running.position.get(PARTS, ()))
     remove_all(f"{job.folder}/", but=[f"{job.folder}/{name}" for name in wanted])
@@ -199,4 +202,4 @@ def lines_of(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield from lines
 
 
-KINDS["export"] = Kind(run=run, permission=READ)
+KINDS["export"] = Kind(run=run, permission=READ, permission_for=lambda job: exported_of(job.options).permission)

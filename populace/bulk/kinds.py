@@ -39,12 +39,18 @@ class Kind:
     """Does it, chunk by chunk, from `running.position` on; returns the result, JSON. Raises JobRefused."""
     permission: str
     """What whoever asks must hold: at first, at every chunk, and to fetch a file of it."""
+    permission_for: "Callable[[Job], str] | None" = None
+    """Return the permission that a job of this kind needs instead."""
     decided: bool = False
     """All that asks for a right was done when it was asked for: it goes on whoever asked, and is not cancelled."""
     errors: "Callable[[Job], BadRows] | None" = None
     """Return the file of the bad rows; None: rows as they are in JobError, in CSV."""
     tidy: "Callable[[Job], None] | None" = None
     """Removes what nobody needs any more; called once the job has succeeded, and that is stored."""
+
+    def needs(self, job: Job) -> str:
+        """Return the permission that whoever asks for the job must hold."""
+        return self.permission_for(job) if self.permission_for else self.permission
 
 
 KINDS: dict[str, Kind] = {}

@@ -184,7 +184,7 @@ class Running:
         if Job._base_manager.filter(pk=self.job.pk, cancel_asked=True).exists():
             raise Cancelled
         self.by = actor_of(self.job)
-        if KINDS[self.job.kind].permission not in self.by.permissions:
+        if KINDS[self.job.kind].needs(self.job) not in self.by.permissions:
             raise JobRefused("forbidden", "Whoever asked for the job may not do it any more.")
 
     def _rest(self) -> None:

@@ -59,7 +59,7 @@ class Walk:
         if self._people:
             return self._looked_up(self._people, key)
         rows = self._rows.result(self.listing.place(key, descending=self.listing.descending), STEP)
-        return Step(self._lines(rows), _key(rows[-1][1:]) if len(rows) == STEP else None)
+        return Step(self._lines(rows), key_of(rows[-1][1:]) if len(rows) == STEP else None)
 
     def _looked_up(self, people: Compiled, key: Key) -> Step:
         """Return who has the identifiers, or a page of a search, whose rows are (document, *key, ended)."""
@@ -70,7 +70,7 @@ class Walk:
             rows = self.listing.completed(statement.result(values, SEARCHED), SEARCHED, key, backwards=False)
             ids = [row[-2] for row in rows if row[0] is not None]
             more = bool(rows) and (len(rows) >= SEARCHED or rows[-1][-1] == b"t")
-            goes_on = _key(rows[-1][1:-1]) if more else None
+            goes_on = key_of(rows[-1][1:-1]) if more else None
         found = {row[1]: row for row in people.result({"ids": ids})} if ids else {}
         return Step(self._lines([found[id] for id in ids if id in found]), goes_on)
 
@@ -112,5 +112,6 @@ class Ids(ListParam):
     native = adapt
 
 
-def _key(columns: Row) -> Key:
+def key_of(columns: Row) -> Key:
+    """Return columns of a row as a key."""
     return tuple((column or b"").decode() for column in columns)

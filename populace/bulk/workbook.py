@@ -1,4 +1,4 @@
-"""A workbook (Office Open XML, ECMA-376) of people, written row by row."""
+"""A workbook (Office Open XML, ECMA-376), written row by row."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -27,10 +27,12 @@ OPTIONS = {
 }
 
 
-def write_workbook(path: Path, names: Sequence[str], documents: Iterable[bytes], *, alive: Callable[[], None]) -> None:
-    """Write a sheet with these fields of the documents. Raises JobRefused, and what `alive` raises."""
+def write_workbook(
+    path: Path, called: str, names: Sequence[str], documents: Iterable[bytes], *, alive: Callable[[], None]
+) -> None:
+    """Write a sheet of this name with these fields of the documents. Raises JobRefused, and what `alive` raises."""
     with xlsxwriter.Workbook(str(path), OPTIONS | {"tmpdir": str(path.parent)}) as workbook:
-        sheet = workbook.add_worksheet("people")
+        sheet = workbook.add_worksheet(called)
         sheet.write_row(0, 0, names)
         for number, document in enumerate(documents, 1):
             for column, value in enumerate(json.loads(document).values()):

@@ -1,4 +1,4 @@
-"""`populace export`: a list of people as a file, by a job in this process."""
+"""`populace export`: a list as a file, by a job in this process."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ INTERRUPTED = 130
 
 
 def export(file: Path, given: Mapping[str, Any], resume: UUID | None, *, as_json: bool) -> None:
-    """Write the list to a new `file`. `given`: format, filter, order and fields as they were typed."""
+    """Write the list to a new `file`. `given`: list, format, filter, order and fields as they were typed."""
     if file.exists():
         raise Failure(CANNOT_RUN, f"{file} exists already")
     if not file.parent.is_dir():

@@ -21,8 +21,9 @@ def export(
     file_format: Annotated[
         str | None, typer.Option("--format", help="csv, jsonl or xlsx; by the file's ending if left out")
     ] = None,
+    listed: Annotated[str | None, typer.Option("--list", help="users, groups or events; users if left out")] = None,
     filters: Annotated[
-        list[str] | None, typer.Option("--filter", help="NAME=VALUE of the list of people, such as is_active=true.")
+        list[str] | None, typer.Option("--filter", help="NAME=VALUE of the list, such as is_active=true.")
     ] = None,
     order: Annotated[str | None, typer.Option(help="As of the list, such as -last_login.")] = None,
     fields: Annotated[str | None, typer.Option(help="Names with commas between; all if left out.")] = None,
@@ -31,16 +32,16 @@ def export(
     wait: Annotated[float, typer.Option(min=0, help="--as-is: seconds to wait for the worker to be done.")] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Write people to a new file: those of a list, as a job that Ctrl-C interrupts and `--resume` goes on with.
+    """Write people, or another list, to a new file, as a job that Ctrl-C interrupts and `--resume` goes on with.
 
     With `--as-is` the whole directory, hashes, groups, tokens and events included, as of one moment; sessions and tasks
     stay behind.
     """
     if not as_is:
-        asked = {"format": file_format, "filter": filters, "order": order, "fields": fields}
+        asked = {"list": listed, "format": file_format, "filter": filters, "order": order, "fields": fields}
         exporting.export(file, {name: value for name, value in asked.items() if value}, resume, as_json=as_json)
-    elif file_format or filters or order or fields or resume:
-        raise Failure(USAGE, "export --as-is: no option about people goes with it")
+    elif listed or file_format or filters or order or fields or resume:
+        raise Failure(USAGE, "export --as-is: no option about a list goes with it")
     else:
         _export_as_is(file, wait=wait, as_json=as_json)
 

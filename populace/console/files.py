@@ -1,5 +1,6 @@
-"""Files of people in the console: sent in, first to be checked alone, and made of what a list shows."""
+"""Files in the console: people sent in, first to be checked alone, and what a list shows, made a file."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +16,13 @@ from populace.api.uploads import FRAMING
 from populace.audit.actors import Actor
 from populace.bulk import exports
 from populace.bulk.actions import create_job
+from populace.bulk.exported import EXPORTED
 from populace.bulk.formats import FORMATS
 from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.imports import ON_CONFLICT, ROWS, import_job, request_import
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobFile
-from populace.console.rights import actor_of, may_open_console
+from populace.console.rights import actor_of, holds, may_open_console
 from populace.infra.scratch import scratch
 from populace.infra.storage import storage
 from populace.users.refusals import record_refusal
@@ -116,14 +118,23 @@ def repeated(job: Job, *, by: Actor) -> Job:
         return request_import(again, path, by=by, filename=source.filename, content_type=source.content_type)
 
 
+def export_form(request: HttpRequest, name: str, filter: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a page needs for the form that has a list exported; nothing for who may not."""
+    if not (holds(request, "jobs:read") and holds(request, EXPORTED[name].permission)):
+        return {}
+    return {"exported": {"list": name, **filter}, "export_formats": list(exports.FORMATS)}
+
+
 def export_page(request: HttpRequest) -> HttpResponse:
-    """Have what the list of people shows made a file by a job."""
+    """Have what a list shows made a file by a job."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     by = actor_of(request)
-    if KINDS["export"].permission not in by.permissions:
+    body: dict[str, Any] = {"list": request.POST.get("list", "users"), "format": request.POST.get("format", "")}
+    exported = exports.exported_in(body)
+    if exported.permission not in by.permissions:
         raise PermissionDenied
-    filter = {name: value for name in ("q", "is_active") if (value := request.POST.get(name, ""))}
-    options = exports.asked({"format": request.POST.get("format", ""), "filter": filter})
+    body["filter"] = {name: value for name in exported.filters if (value := request.POST.get(name, ""))}
+    options = exports.asked(body)
     job = create_job(Job(kind="export", options=options), by=by, told=exports.told(options))
     return redirect("admin:job", id=UUID(str(job.id)))

@@ -4,10 +4,11 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from populace.console.files import export_form
 from populace.console.modeladmin import ConsoleAdmin
 from populace.console.rights import holds
 from populace.console.texts import isolated
@@ -26,10 +27,16 @@ class GroupAdmin(ConsoleAdmin):
     reads = "groups:read"
     keyset = ("name_normal", "id")
 
+    list_before_template = "console/export_above.html"  # type: ignore[assignment]
     list_display = ("called", "about")
     search_fields = ("name_normal",)
     search_help_text = "Name begins with…"
     fieldsets = (("Group", {"fields": (("called", "version"), "about", "key")}),)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show a page of the list; the list of all of them may be exported."""
+        above = {} if request.GET.get("q") else export_form(request, "groups", {})
+        return super().changelist_view(request, above | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         """Return those that are not being deleted."""

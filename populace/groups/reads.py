@@ -1,12 +1,12 @@
 """What people and groups may do, and how groups are shown: statements compiled once per process."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache, lru_cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from django.db.models import OuterRef, QuerySet, Subquery, TextField
+from django.db.models import Func, OuterRef, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 
 from populace.audit.permissions import expanded
@@ -75,10 +75,15 @@ ROWS = (21, 51, 101, 201)
 @cache
 def groups(*, descending: bool) -> Compiled:
     """Return the statement of a page of groups, by name; its rows are (document, name as compared)."""
+    return by_name(document(GroupDocument), ROWS, descending=descending)
+
+
+def by_name(shown: Func, rows: Sequence[int], *, descending: bool = False) -> Compiled:
+    """Return the statement of groups by name, shown by an expression and with as many rows as one of `rows`."""
     sign, side = ("-", "lt") if descending else ("", "gt")
     behind = {f"name_normal__{side}": Param("name", Group._meta.get_field("name_normal"))}
     found = Group.objects.filter(**behind, closed=False).order_by(f"{sign}name_normal")
-    return Compiled(found.values_list(document(GroupDocument), "name_normal"), limits=ROWS)
+    return Compiled(found.values_list(shown, "name_normal"), limits=rows)
 
 
 @cache

@@ -24,9 +24,8 @@ from populace.api.problems import Problem
 from populace.audit.models import Event
 from populace.audit.permissions import ADMIN
 from populace.bulk.chosen import PERMISSIONS
-from populace.bulk.exports import FORMATS as EXPORT_FORMATS
 from populace.console.events import rows_of
-from populace.console.files import may_import
+from populace.console.files import export_form, may_import
 from populace.console.keyset import PER_PAGE, Found, Position, page_of
 from populace.console.modeladmin import ConsoleAdmin, Verb
 from populace.console.rights import actor_of, holds, permissions_of
@@ -111,9 +110,7 @@ class UserAdmin(ConsoleAdmin):
         above = {
             "bulk_url": f"{reverse('admin:bulk')}?{urlencode(asked)}" if may_change else "",
             "may_import": may_import(actor_of(request)),
-            "may_export": holds(request, "jobs:read"),
-            "shown_filter": asked,
-            "export_formats": list(EXPORT_FORMATS),
+            **export_form(request, "users", asked),
         }
         return super().changelist_view(request, above | (extra_context or {}))
 

@@ -1,7 +1,5 @@
-"""Exports: any list of people that is served, as a file."""
+"""Exports of people: any list of them that is served, as a file."""
 
-import csv
-import io
 import json
 from uuid import UUID
 
@@ -21,7 +19,7 @@ from populace.users.attributes_actions import replace_schema
 from populace.users.documents import USER_FIELDS
 from populace.users.models import AttributeSchema
 from populace.users.tasks import index_attributes
-from tests.support.rounds import step
+from tests.support.exported import cells, exported, lines
 from tests.support.workbooks import cells_of
 
 pytestmark = pytest.mark.django_db
@@ -36,27 +34,6 @@ def folder(monkeypatch, tmp_path):
     monkeypatch.setattr(walks, "STEP", 2)
     monkeypatch.setattr(exports, "PART", 2)
     return tmp_path
-
-
-def exported(client, **body):
-    """Ask for an export, have a worker do it; return the file's bytes."""
-    response = client.post(EXPORTS, body)
-    assert response.status_code == 202, response.content
-    for _ in range(3):  # others may be due before it
-        step()
-    job = client.get(response["Location"]).json()
-    assert job["state"] == "succeeded", job
-    made = b"".join(client.get(job["result_url"]).streaming_content)
-    assert (job["result"], job["progress"]["done"]) == ({"rows": job["progress"]["total"]}, job["progress"]["total"])
-    return made
-
-
-def lines(made):
-    return [json.loads(line) for line in made.splitlines()]
-
-
-def cells(made):
-    return list(csv.DictReader(io.StringIO(made.decode()), strict=True))
 
 
 def listed(client, query=""):
@@ -235,7 +212,8 @@ def test_the_log_tells_what_was_asked_for_and_no_value(client, make_user):
     exported(client, format="csv", filter={"email": "ann@example.com"}, fields=["id", "email"])
     created = Event.objects.get(action="job.created")
     told = {name: change["new"] for name, change in created.details["changes"].items()}
-    assert told == {"kind": "export", "format": "csv", "filters": ["email"], "order": "", "fields": ["id", "email"]}
+    what = {"kind": "export", "list": "users", "format": "csv", "order": ""}
+    assert told == what | {"filters": ["email"], "fields": ["id", "email"]}
     assert "ann@" not in json.dumps(created.details)
     assert Event.objects.get(action="export.downloaded").details["changes"]["rows"]["new"] == 0
 

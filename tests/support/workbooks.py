@@ -13,6 +13,13 @@ def sheet_of(workbook: bytes) -> ElementTree.Element:
         return ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
 
 
+def sheet_name_of(workbook: bytes) -> str | None:
+    """Return the name of the first sheet."""
+    with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
+        sheets = ElementTree.fromstring(archive.read("xl/workbook.xml"))
+    return next(sheets.iter(f"{MAIN}sheet")).get("name")
+
+
 def cells_of(workbook: bytes) -> list[list[Any]]:
     """Return the rows, all as long as the first; a cell without a value is None. Raises where there is a formula."""
     rows = [_row(row) for row in sheet_of(workbook).iter(f"{MAIN}row")]

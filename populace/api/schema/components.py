@@ -1,6 +1,7 @@
 """The bodies that the calls take and give, by the names that calls.py uses."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from populace.api.kinds import KINDS
@@ -11,6 +12,7 @@ from populace.bulk import documents as bulk
 from populace.bulk import exports
 from populace.bulk.chosen import IDS_MAX, UPDATABLE
 from populace.bulk.chosen import PERMISSIONS as PERMISSIONS_OF_ACTIONS
+from populace.bulk.exported import EXPORTED
 from populace.bulk.formats import FORMATS
 from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.imports import ON_CONFLICT, ROWS
@@ -143,6 +145,7 @@ def _bodies() -> dict[str, Shape]:
         "Rotation": taken(credentials.ROTATION),
         "NewExport": struct(
             ["format"],
+            list={"enum": list(EXPORTED), "description": "`users`, if left out."},
             format={"enum": list(exports.FORMATS)},
             filter={
                 "type": "object",
@@ -150,7 +153,7 @@ def _bodies() -> dict[str, Shape]:
                 "description": "Parameters of the list but `order`.",
             },
             order={**TEXT, "description": "As of the list."},
-            fields=array({"enum": list(users.USER_FIELDS)}, minItems=1) | {"description": "All, if left out."},
+            fields=array({"enum": _fields_exported()}, minItems=1) | {"description": "Of the list; all, if left out."},
         ),
         "BulkAction": _bulk_action(),
         "AttributeSchema": FREE | {"description": "JSON Schema 2020-12 without references."},
@@ -170,6 +173,10 @@ def _bodies() -> dict[str, Shape]:
         ),
         "Nothing": struct([]) | {"description": "Nothing, or `{}`."},
     }
+
+
+def _fields_exported() -> list[str]:
+    return list(dict.fromkeys(chain.from_iterable(one.fields for one in EXPORTED.values())))
 
 
 def _bulk_action() -> Shape:

@@ -97,9 +97,11 @@ def paths_of(regex: str) -> list[str]:
 
 def _operation(method: str, path: str, view: type[LeanView], call: Call) -> Shape:
     """Return what one call takes and gives."""
-    permission = view.scopes.get(method, ADMIN)
+    scopes = view.scopes.get(method, ADMIN)
+    named = (scopes,) if isinstance(scopes, str) else scopes
+    needs = " or ".join(f"`{name}`" for name in named)
     lists = issubclass(view, ListView) and method == "GET"
-    text = [f"{call.says}\n\nNeeds `{permission}`" + (" outside local mode." if path in OPEN_LOCALLY else ".")]
+    text = [f"{call.says}\n\nNeeds {needs}" + (" outside local mode." if path in OPEN_LOCALLY else ".")]
     if path == "/api/v1/users" and lists:
         text.append(served())
     operation: Shape = {
@@ -107,7 +109,7 @@ def _operation(method: str, path: str, view: type[LeanView], call: Call) -> Shap
         "summary": call.says.partition(". ")[0].partition(";")[0].rstrip("."),
         "description": "\n\n".join(text),
         "tags": ["server" if path in OPEN_LOCALLY else path.split("/")[3]],
-        "security": [{"token": [permission]}, *([{}] if path in OPEN_LOCALLY else [])],
+        "security": [*({"token": [name]} for name in named), *([{}] if path in OPEN_LOCALLY else [])],
         "parameters": _parameters(method, path, view, call),
         "responses": _responses(method, path, view, call),
     }

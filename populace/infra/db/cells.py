@@ -4,20 +4,21 @@ Text stands in quotes, guarded as formula.guarded does; ids, times, numbers, `tr
 as nothing. What nests is JSON. So a file of millions takes no Python for a row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Func, TextField
+from django.db.models import Func, Model, TextField
 
-from populace.infra.db.documents import Json, is_number
+from populace.infra.db.documents import AnySerializer, Json, is_number, members, object_of
 from populace.infra.formula import SIGNS
 
 _signs = ", ".join(f"'{sign}'" for sign in SIGNS)
 _letters = ", ".join(str(ord(sign)) for sign in f"{SIGNS}'")
 
-# No column of text holds tabs or ends of lines (users/profile.py:line), so a cell is one line. On PostgreSQL the first
-# letter's code tells of nearly every value that it is harmless, which costs less than to cut a letter off.
+# No column of text that is shown holds tabs or ends of lines (users/profile.py:line), so a cell is one line. On
+# PostgreSQL the first letter's code tells of nearly every value that it is harmless, which costs less than to cut a
+# letter off.
 GUARD = {
     "postgresql": f"CASE WHEN ASCII({{0}}) IN ({_letters}) AND LEFT(LTRIM({{0}}, ''''), 1) IN ({_signs})"
     " THEN '''' ELSE '' END",
@@ -56,14 +57,24 @@ class Line(Func):
         return f"CONCAT({', '.join(merged(pieces))})", params
 
 
+def shown(serializer: AnySerializer, model: type[Model], names: Collection[str], *, csv: bool) -> Func:
+    """Return these fields of a row over `model` as a line of CSV, or as a JSON object."""
+    if csv:
+        return Line(*(value for _, value in members(serializer, model, None, names)))
+    return object_of(serializer, model, None, names)
+
+
 def cell_of(value: Any, vendor: str) -> Sequence[str]:
-    """Return the pieces of a cell; {0} stands for the value."""
+    """Return the pieces of a cell; {0} stands for the value. What is null leaves nothing, no quotes either."""
     if form_of(value) == "bare":
         cell: Sequence[str] = [BARE[vendor]]
     else:
         guard = [GUARD[vendor]] if form_of(value) == "text" else []
         cell = ["'\"'", *guard, QUOTED[vendor], "'\"'"]
-    return cell if value.certain else [f"COALESCE({piece}, '')" if "{0}" in piece else piece for piece in cell]
+    if value.certain:
+        return cell
+    whole = f"CONCAT({', '.join(cell)})" if vendor == "mysql" else " || ".join(cell)
+    return [f"COALESCE({whole}, '')"]
 
 
 def form_of(value: Any) -> str:
