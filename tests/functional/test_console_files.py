@@ -137,7 +137,7 @@ def test_groups_and_events_are_exported_as_they_are_shown(browser_of, make_user)
 
 
 def test_no_list_is_exported_by_who_may_not_read_it(browser_of, give_role):
-    """Guard: populace/console/files.py:export_page (exported.permission)"""
+    """Guards: populace/bulk/actions.py:create_job (Forbidden), populace/bulk/kinds.py:Kind.needs"""
     browser = browser_of("viewer")
     Role._base_manager.filter(name="viewer").update(permissions=["users:read", "groups:read", "jobs:read"])
     assert browser.post(EXPORT, {"list": "events", "format": "csv"}).status_code == 403

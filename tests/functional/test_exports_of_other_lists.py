@@ -51,11 +51,11 @@ def groups(give_role):
 
 @pytest.fixture
 def happen():
-    """Return `happen(number, **columns)`: so many events of long ago, a microsecond apart."""
+    """Return `happen(number, at, **columns)`: so many events of long ago, a microsecond apart."""
 
-    def make(number, **columns):
+    def make(number, at=AT, **columns):
         columns = {"subject_id": new_id(), "actor": new_id(), "action": "x.y", "subject_kind": "user"} | columns
-        rows = [Event(at=AT + timedelta(microseconds=n), details=None, **columns) for n in range(number)]
+        rows = [Event(at=at + timedelta(microseconds=n), details=None, **columns) for n in range(number)]
         Event._base_manager.bulk_create(rows)
 
     return make
@@ -106,7 +106,8 @@ def test_all_events_are_exported_newest_first(client, make_user):
     ("filter", "count"),
     [
         ({"subject": str(UUID(int=1))}, 7),
-        ({"actor": str(UUID(int=2))}, 12),
+        ({"actor": str(UUID(int=2))}, 13),
+        ({"actor": str(UUID(int=2)), "action": "thing.begun"}, 1),
         ({"action": "thing.done", "from": "2026-05-04", "to": "2026-05-05"}, 12),
         ({"action": "thing.done", "from": "2026-05-05"}, 0),
         ({"subject": str(UUID(int=1)), "actor": str(UUID(int=2)), "action": "thing.done"}, 7),
@@ -120,6 +121,7 @@ def test_every_list_of_events_is_exported_in_its_order(client, happen, monkeypat
     monkeypatch.setattr(reads, "EXAMINED", examined)
     happen(7, subject_id=UUID(int=1), actor=UUID(int=2), action="thing.done")
     happen(5, actor=UUID(int=2), action="thing.done")
+    happen(1, AT - timedelta(days=9), actor=UUID(int=2), action="thing.begun")
     happen(5)
     made = lines(exported(client, list="events", format="jsonl", filter=filter))
     query = "&".join(f"{name}={value}" for name, value in filter.items())
