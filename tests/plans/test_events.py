@@ -8,8 +8,10 @@ import pytest
 from django.db import connection, transaction
 
 from populace.api.lists import folded_list
+from populace.audit.documents import EVENT_FIELDS, EventDocument
 from populace.audit.models import Event, Feed
-from populace.audit.reads import WALKS, events, everything
+from populace.audit.reads import WALKS, events, everything, narrowed, unnarrowed
+from populace.infra.db.cells import shown
 from populace.infra.db.fields import FOREVER, NEVER
 from populace.infra.db.ids import new_id
 from populace.infra.db.partitions import ensure_month_partitions
@@ -23,6 +25,7 @@ SUBJECTS, ACTORS = [new_id() for _ in range(60)], [new_id() for _ in range(3)]
 ACTIONS = ["user.created", "user.updated", "token.created"]
 SERVED = [*chain.from_iterable(combinations(WALKS, number) for number in (1, 2, 3))]
 PARTS = {"subject": "_pkey", "actor": "_actor_at_idx", "action": "_action_at_idx"}  # of each month's indexes
+STEP = 200  # to this log as 2,000 to one of 360,000
 WHOLE = {"subject": "sqlite_autoindex_audit_event_1", "actor": "event_actor", "action": "event_action"}
 
 
@@ -105,6 +108,21 @@ def test_the_list_of_everything_walks_the_feed_and_looks_each_event_up_by_its_ke
     if connection.vendor == "postgresql":
         assert "audit_feed_pkey" in plan.indexes
         assert sum(plan.read.values()) <= 2 * 21, plan.text
+
+
+@pytest.mark.only_on("postgresql", "sqlite", "MariaDB is asked in pages above")
+@pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
+@pytest.mark.parametrize("filters", [(), ("subject",), ("actor",), ("action",)], ids=lambda given: "+".join(given))
+def test_a_step_of_an_export_reads_what_it_shows(log, filters, generic):
+    """Of steps that are as small beside this log as real ones beside one that matters: few events are rather sorted."""
+    line = shown(EventDocument(), Event, EVENT_FIELDS, csv=True)
+    values = values_of(filters, place=FIRST + timedelta(days=200)) if filters else {"seq": COUNT // 2}
+    statement = narrowed(filters, line, (STEP,)) if filters else unnarrowed(line, (STEP,))
+    plan = explain(statement, connection, generic=generic, limit=STEP, run=True, **values)
+    assert not scanned(plan), plan.text
+    if connection.vendor == "postgresql":
+        assert plan.sorted <= 2 * STEP, plan.text
+        assert sum(plan.read.values()) <= 2 * STEP + MONTHS * 2, plan.text
 
 
 def test_token_and_page_together_keep_the_walk(log):
