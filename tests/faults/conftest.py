@@ -12,7 +12,7 @@ from tests.support.incident import Incident, table
 from tests.support.installation import Installation
 from tests.support.missing import missing
 from tests.support.plugin import ENGINE, Session
-from tests.support.postgresql import NotThere, PostgreSQL, binaries
+from tests.support.postgresql import UNSYNCED, NotThere, PostgreSQL, binaries
 from tests.support.processes import ROOT
 from tests.support.proxy import Proxy
 
@@ -24,7 +24,7 @@ INCIDENTS: dict[str, Incident] = {}
 def postgresql() -> Iterator[PostgreSQL]:
     """A server that no other test uses, so that it may be stopped."""
     try:
-        server = PostgreSQL()
+        server = PostgreSQL(**UNSYNCED)
     except NotThere as reason:
         missing(str(reason))
     yield server

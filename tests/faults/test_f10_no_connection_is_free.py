@@ -11,7 +11,7 @@ import pytest
 from populace.credentials.hashing import SLOTS
 from tests.support.installation import Installation
 from tests.support.missing import missing
-from tests.support.postgresql import NotThere, PostgreSQL
+from tests.support.postgresql import UNSYNCED, NotThere, PostgreSQL
 from tests.support.processes import wait_until
 from tests.support.stand import get, kept, load
 
@@ -24,7 +24,8 @@ CONNECTIONS, RESERVED = 30, 3  # of the server; three are kept for superusers (s
 @pytest.fixture
 def postgresql():
     try:
-        server = PostgreSQL(max_connections=str(CONNECTIONS), superuser_reserved_connections=str(RESERVED))
+        room = {"max_connections": str(CONNECTIONS), "superuser_reserved_connections": str(RESERVED)}
+        server = PostgreSQL(**UNSYNCED, **room)
     except NotThere as reason:
         missing(str(reason))
     with psycopg.connect(server.url("postgres"), autocommit=True) as own:

@@ -17,13 +17,18 @@ from populace.infra.db.ids import new_id
 from populace.infra.db.lookups import LAST
 from populace.users.api import UserView
 from populace.users.models import User
-from tests.support.plans import analyze, explain
+from tests.support.plans import analyze, explain, filled_once
 
 PEOPLE, GROUPS = 3000, 600  # enough that reading a whole table costs more than its index
 
 
-@pytest.fixture
-def people(db):
+@pytest.fixture(scope="module")
+def people(django_db_setup, django_db_blocker):
+    with filled_once(django_db_blocker, fill) as made:
+        yield made
+
+
+def fill():
     """Many people, each with a token, a role and two groups (all are in g9); many groups, each with a role.
 
     Returns the ids of the people. The token of person n is digest(str(n)).

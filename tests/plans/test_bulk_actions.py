@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from populace.audit.actors import SYSTEM
@@ -15,7 +15,7 @@ from populace.bulk.models import BulkTarget, Job
 from populace.groups.models import Group, Membership
 from populace.users.models import User
 from tests.support.bulk import work
-from tests.support.plans import analyze, explain_sql
+from tests.support.plans import analyze, explain_sql, filled_once
 
 pytestmark = pytest.mark.django_db
 
@@ -32,10 +32,8 @@ SINCE = datetime(2020, 1, 1, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def filled(django_db_setup, django_db_blocker):
-    """What `fill` makes; made once, and rolled back at the end."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        yield fill()
-        transaction.set_rollback(True)
+    with filled_once(django_db_blocker, fill) as made:
+        yield made
 
 
 def fill():

@@ -5,7 +5,7 @@ from itertools import chain, combinations
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
 from populace.api.lists import folded_list
 from populace.audit.documents import EVENT_FIELDS, EventDocument
@@ -15,7 +15,7 @@ from populace.infra.db.cells import shown
 from populace.infra.db.fields import FOREVER, NEVER
 from populace.infra.db.ids import new_id
 from populace.infra.db.partitions import ensure_month_partitions
-from tests.support.plans import analyze, explain
+from tests.support.plans import analyze, explain, filled_once
 
 pytestmark = pytest.mark.django_db
 
@@ -31,10 +31,9 @@ WHOLE = {"subject": "sqlite_autoindex_audit_event_1", "actor": "event_actor", "a
 
 @pytest.fixture(scope="module")
 def log(django_db_setup, django_db_blocker):
-    """Twelve months of events, in partitions where the engine has them; made once, and rolled back at the end."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        yield fill()
-        transaction.set_rollback(True)
+    """Twelve months of events, in partitions where the engine has them."""
+    with filled_once(django_db_blocker, fill) as made:
+        yield made
 
 
 def fill():

@@ -3,14 +3,14 @@
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from populace.audit.actors import SYSTEM, Actor
 from populace.bulk import reads
 from populace.bulk.models import Job, JobError, JobFile
-from tests.support.plans import analyze, explain_sql
+from tests.support.plans import analyze, explain_sql, filled_once
 
 pytestmark = [
     pytest.mark.django_db,
@@ -22,10 +22,8 @@ MINE = Actor(UUID(int=7))
 
 @pytest.fixture(scope="module")
 def filled(django_db_setup, django_db_blocker):
-    """What `fill` makes; made once, and rolled back at the end."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        yield fill()
-        transaction.set_rollback(True)
+    with filled_once(django_db_blocker, fill) as made:
+        yield made
 
 
 def fill():

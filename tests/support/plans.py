@@ -3,10 +3,12 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.sql import Literal
 
@@ -106,6 +108,14 @@ def rows_read(nodes: list[dict[str, Any]]) -> Counter[str]:
             dropped = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
             read[node["Relation Name"]] += round((node["Actual Rows"] + dropped) * node["Actual Loops"])
     return read
+
+
+@contextmanager
+def filled_once[T](blocker: Any, fill: Callable[[], T]) -> Iterator[T]:
+    """Give all tests of a module what `fill` makes, and roll it back at the end; `blocker`: pytest-django's."""
+    with blocker.unblock(), transaction.atomic():
+        yield fill()
+        transaction.set_rollback(True)
 
 
 def analyze(connection: BaseDatabaseWrapper) -> None:

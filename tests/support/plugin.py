@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.mariadb import MariaDB
-from tests.support.postgresql import NotThere, PostgreSQL
+from tests.support.postgresql import UNSYNCED, NotThere, PostgreSQL
 
 ENGINE = os.environ.get("POPULACE_TEST_ENGINE", "postgresql")
-SERVERS = {"postgresql": PostgreSQL, "mariadb": MariaDB}
+SERVERS = {"postgresql": lambda: PostgreSQL(**UNSYNCED), "mariadb": MariaDB}
 if ENGINE not in (*SERVERS, "sqlite"):
     raise pytest.UsageError(f"POPULACE_TEST_ENGINE={ENGINE}: must be postgresql, mariadb or sqlite")
 

@@ -22,6 +22,10 @@ SETTINGS = {
 }
 
 
+UNSYNCED = {"fsync": "off", "full_page_writes": "off"}
+"""For tests, which kill processes and never the machine: what is written survives all the same, and sooner."""
+
+
 class NotThere(RuntimeError):
     """This machine cannot run PostgreSQL; the message says what it lacks."""
 
@@ -58,7 +62,9 @@ class PostgreSQL:
         if self._as:
             os.chown(self.folder, self._as["user"], self._as["group"])
         self.port = free_port()
-        self._run("initdb", "-D", str(self.folder / "data"), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C")
+        self._run(
+            "initdb", "-N", "-D", str(self.folder / "data"), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C"
+        )
         self.settings = SETTINGS | settings
         self.start()
 
