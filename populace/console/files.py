@@ -16,12 +16,14 @@ from populace.api.uploads import FRAMING
 from populace.audit.actors import Actor
 from populace.bulk import exports
 from populace.bulk.actions import create_job
+from populace.bulk.errors import OptionRefused
 from populace.bulk.exported import EXPORTED
 from populace.bulk.formats import FORMATS
 from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.imports import ON_CONFLICT, ROWS, import_job, request_import
 from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job, JobFile
+from populace.bulk.options import parsed
 from populace.console.rights import actor_of, holds, may_open_console
 from populace.infra.scratch import scratch
 from populace.infra.storage import storage
@@ -87,7 +89,13 @@ def _imported(request: HttpRequest, by: Actor) -> Job:
     if any(value and value not in choices[name] for name, value in given.items()):
         raise Problem("invalid", "Not one of the choices.")
     asked: dict[str, Any] = {name: given[name] for name in ("on_conflict", "rows") if given[name]}
-    job = import_job(given["format"] or None, dry_run="dry_run" in request.POST, **asked)
+    asked |= {name: name in request.POST for name in ("dry_run", "welcome")}
+    try:
+        if options := request.POST.get("options", "").strip():
+            asked["options"] = parsed(options)
+    except OptionRefused as refused:
+        raise Problem("invalid", f"What the file does not say is not as expected: {refused}.") from None
+    job = import_job(given["format"] or None, **asked)
     with scratch() as folder:
         path = folder / "file"
         with path.open("wb") as file:

@@ -53,9 +53,22 @@ def test_a_file_is_checked_first_and_then_imported(browser_of):
     assert browser.post(f"{JOBS}{Job.objects.latest('id').id}/run/").status_code == 404
 
 
+def test_what_the_file_does_not_say_is_said_beside_it(browser_of):
+    """Guard: populace/console/files.py:_imported (options, welcome)"""
+    browser = browser_of()
+    sent(browser, options="base64_signer_key: c2VjcmV0\nrounds: 8", welcome="yes")
+    job = Job.objects.get()
+    assert job.options["options"] == {"base64_signer_key": "c2VjcmV0", "rounds": "8"}
+    assert (job.options["welcome"], job.options["dry_run"]) == (True, False)
+    assert "c2VjcmV0" not in browser.get(f"{JOBS}{job.id}/").text
+    sent(browser)
+    assert Job.objects.latest("id").options["welcome"] is False
+
+
 def test_what_is_no_file_or_no_choice_is_told(browser_of):
     browser = browser_of()
-    for answer in (browser.post(IMPORT, {}), sent(browser, b""), sent(browser, format="<b>"), sent(browser, rows="x")):
+    bad = [{"format": "<b>"}, {"rows": "x"}, {"options": "no words of an option"}, {"options": "x" * (1 << 17)}]
+    for answer in (browser.post(IMPORT, {}), sent(browser, b""), *(sent(browser, **fields) for fields in bad)):
         assert (answer.status_code, 'role="alert"' in answer.text) == (400, True)
     assert Job.objects.count() == 0
 
