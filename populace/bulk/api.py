@@ -224,6 +224,11 @@ class Exports(JobCall):
         job = Job(kind="export", options=options)
         return shown_job(create_job(job, by=by, told=exports.told(options)), by=by, status=202)
 
+    def repeat(self, request: Request, kept: Kept) -> HttpResponse:
+        """Return the job as it is now, to who may still ask for it."""
+        require(request, exports.exported_in(dict(request.data)).permission)
+        return super().repeat(request, kept)
+
 
 class BulkActions(JobCall):
     """One action on many people."""

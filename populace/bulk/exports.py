@@ -7,6 +7,7 @@ counts. Parts of CSV and JSON Lines are the result as they are, one after anothe
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -34,8 +35,10 @@ MEMBERS = ("list", "format", "filter", "order", "fields")
 DRAFTS = "drafts"
 """Member of the position that names the parts which the result is made of."""
 
-PART = 10
-"""Steps of a part: some 10 MB, and less than a second's work."""
+PART, PART_S = 10, 10
+"""Steps of a part: some 10 MB, and less than a second's work; and seconds after which it ends early, as on a cold disk:
+the job's lease is renewed behind each.
+"""
 
 
 def asked(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def _fields(given: Any, exported: Exported) -> list[str]:
 
 
 def _text(given: Any, name: str) -> str:
-    if not isinstance(given, str):
+    if not isinstance(given, str) or "\0" in given:
         raise Invalid("invalid", "Must be text, written as in the query of a list.", name)
     return given
 
@@ -135,16 +138,20 @@ def run(running: Running) -> dict[str, Any]:
             raise JobRefused("too_many", f"A workbook has at most {ROWS_MAX:,} rows: take csv or jsonl, or a filter.")
         size = running.position.get("size", 0) + part.size
         with running.chunk() as chunk:
-            chunk.done, chunk.total = part.rows, done if over else expected and max(expected, done + 1)
-            chunk.position = {"key": part.key, called: [*parts, part.name], "size": size}
+            chunk.done, chunk.total = part.rows, done if over else _total(expected, done)
+            chunk.position = {"key": part.key, called: [*parts, *part.names], "size": size}
     _finish(running)
     return {"rows": running.job.done}
+
+
+def _total(expected: int | None, done: int) -> int | None:
+    return None if expected is None else max(expected, done + 1)
 
 
 class Part(NamedTuple):
     """A part that has been written."""
 
-    name: str
+    names: list[str]  # none where a search found nothing for so long
     size: int  # bytes
     rows: int
     key: Key | None  # where the next one begins
@@ -152,19 +159,21 @@ class Part(NamedTuple):
 
 def _write(running: Running, walk: Steps, key: Key, number: int, head: bytes) -> Part:
     """Write a part to the storage, under a name of its own: whoever wrote here before us may still be at it."""
-    path, rows, behind = running.folder / "part", 0, key
+    path, rows, behind, until = running.folder / "part", 0, key, monotonic() + PART_S
     with path.open("wb") as file:
         file.write(head)
         for _ in range(PART):
             lines, going_on = walk.step(behind)
             file.writelines((b"\n".join(lines), b"\n" if lines else b""))
             rows += len(lines)
-            if going_on is None:
+            if going_on is None or monotonic() > until:
                 break
             behind = going_on
+    if number and not path.stat().st_size:
+        return Part([], 0, 0, going_on)
     name = f"part-{number:05}-{uuid4().hex[:12]}"
     storage().put(f"{running.job.folder}/{name}", path)
-    return Part(name, path.stat().st_size, rows, going_on)
+    return Part([name], path.stat().st_size, rows, going_on)
 
 
 def _finish(running: Running) -> None:

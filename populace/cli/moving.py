@@ -39,7 +39,9 @@ def export(
     """
     if not as_is:
         asked = {"list": listed, "format": file_format, "filter": filters, "order": order, "fields": fields}
-        exporting.export(file, {name: value for name, value in asked.items() if value}, resume, as_json=as_json)
+        exporting.export(
+            file, {name: value for name, value in asked.items() if value is not None}, resume, as_json=as_json
+        )
     elif listed or file_format or filters or order or fields or resume:
         raise Failure(USAGE, "export --as-is: no option about a list goes with it")
     else:

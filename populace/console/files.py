@@ -27,6 +27,7 @@ from populace.bulk.options import parsed
 from populace.console.rights import actor_of, holds, may_open_console
 from populace.infra.scratch import scratch
 from populace.infra.storage import storage
+from populace.users.errors import Refused
 from populace.users.refusals import record_refusal
 
 WRITE = "jobs:write"
@@ -127,8 +128,12 @@ def repeated(job: Job, *, by: Actor) -> Job:
 
 
 def export_form(request: HttpRequest, name: str, filter: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a page needs for the form that has a list exported; nothing for who may not."""
+    """Return what a page needs for the form that has a list exported; nothing for who may not, or of none served."""
     if not (holds(request, "jobs:read") and holds(request, EXPORTED[name].permission)):
+        return {}
+    try:
+        EXPORTED[name].listing(filter)
+    except Refused:
         return {}
     return {"exported": {"list": name, **filter}, "export_formats": list(exports.FORMATS)}
 
@@ -138,10 +143,12 @@ def export_page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     by = actor_of(request)
-    body: dict[str, Any] = {"list": request.POST.get("list", "users"), "format": request.POST.get("format", "")}
-    body["filter"] = {
-        name: value for name in exports.exported_in(body).filters if (value := request.POST.get(name, ""))
-    }
+    given = {name: value for name, value in request.POST.items() if value and name != "csrfmiddlewaretoken"}
+    body: dict[str, Any] = {name: given.pop(name, "") for name in ("list", "format")}
+    if exports.exported_in(body).permission not in by.permissions:
+        record_refusal(f"{request.method} {request.path}", by=by)
+        raise PermissionDenied
+    body["filter"] = given
     options = exports.asked(body)
     job = create_job(Job(kind="export", options=options), by=by, told=exports.told(options))
     return redirect("admin:job", id=UUID(str(job.id)))

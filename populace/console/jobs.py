@@ -94,7 +94,8 @@ def options_of(job: Job) -> list[tuple[str, str]]:
         value = job.options.get(name)
         if value in (None, {}, [], "") and not (name == "filter" and value == {}):
             continue
-        found.append((name.replace("_", " ").capitalize(), _text(name, value)))
+        text = _text(name, value) or ("everybody" if job.options.get("list", "users") == "users" else "everything")
+        found.append((name.replace("_", " ").capitalize(), text))
     return found
 
 
@@ -102,7 +103,7 @@ def _text(name: str, value: Any) -> str:
     if name == "ids":
         return f"{len(value):,} ids"
     if isinstance(value, dict):
-        return ", ".join(f"{key}={one}" for key, one in value.items()) or "everybody"
+        return ", ".join(f"{key}={one}" for key, one in value.items())
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -11,6 +11,7 @@ from django.test import Client
 
 from populace.api.uploads import FRAMING
 from populace.audit.actors import SYSTEM
+from populace.audit.models import Event
 from populace.bulk.formats.source import FILE_MAX
 from populace.bulk.models import Job
 from populace.groups.actions import create_group
@@ -117,7 +118,9 @@ def test_a_list_is_exported_as_it_is_shown(browser_of, make_user):
     make_user(username="shown", email="x@crowd.example")
     make_user(username="hidden", email="y@crowd.example", is_active=False)
     assert EXPORT in browser.get(PEOPLE).text
-    there = browser.post(EXPORT, {"format": "csv", "q": "crowd.example", "is_active": "true"})["Location"]
+    there = browser.post(EXPORT, {"list": "users", "format": "csv", "q": "crowd.example", "is_active": "true"})[
+        "Location"
+    ]
     work(UUID(re.search(r"[0-9a-f-]{36}", there)[0]))
     text = b"".join(browser.get(f"{there}result/").streaming_content).decode()
     assert "shown" in text
@@ -145,13 +148,30 @@ def test_groups_and_events_are_exported_as_they_are_shown(browser_of, make_user)
     events = exported(browser, f"/console/events/?subject={shown}")
     assert shown in events
     assert hidden not in events
-    refused = browser.post(EXPORT, {"list": "events", "format": "csv", "action": "No such"})
-    assert refused.status_code == 400
+    assert "everything" in browser.get(f"{JOBS}{Job.objects.get(options__list='groups').id}/").text
 
 
-def test_no_list_is_exported_by_who_may_not_read_it(browser_of, give_role):
-    """Guards: populace/bulk/actions.py:create_job (Forbidden), populace/bulk/kinds.py:Kind.needs"""
+@pytest.mark.parametrize(
+    ("page", "fields"),
+    [
+        ("/console/events/?action=user.*", {"list": "events", "action": "user.*"}),
+        ("/console/events/?subject=nobody", {"list": "events", "subject": "nobody"}),
+        ("/console/users/user/?q=a+b+c+d+e", {"list": "users", "q": "a b c d e"}),
+        ("/console/groups/group/?q=a", {"list": "groups", "q": "a"}),
+        ("/console/groups/group/?q=a", {"list": "users", "email": "\0"}),
+    ],
+)
+def test_what_is_no_list_has_no_button_and_is_refused(browser_of, page, fields):
+    """Guards: populace/console/files.py:export_form (Refused), :export_page (every field that came)"""
+    browser = browser_of()
+    assert EXPORT not in browser.get(page).text
+    assert browser.post(EXPORT, {"format": "csv"} | fields).status_code == 400
+
+
+def test_no_list_is_exported_by_who_may_not_read_it(browser_of):
+    """Guard: populace/console/files.py:export_page (permission, record_refusal)"""
     browser = browser_of("viewer")
     Role._base_manager.filter(name="viewer").update(permissions=["users:read", "groups:read", "jobs:read"])
-    assert browser.post(EXPORT, {"list": "events", "format": "csv"}).status_code == 403
+    assert browser.post(EXPORT, {"list": "events", "format": "pdf"}).status_code == 403
+    assert Event.objects.filter(action="authz.denied").count() == 1
     assert browser.post(EXPORT, {"list": "groups", "format": "csv"}).status_code == 302

@@ -56,6 +56,13 @@ def test_a_list_becomes_a_file_of_ones_own(source, tmp_path):
     assert files_of(source) == []  # not kept twice
 
 
+def test_the_log_becomes_a_file_too(source, tmp_path):
+    path = tmp_path / "log.jsonl"
+    told = source.populace_json("export", str(path), "--list", "events", "--filter", "action=user.created")
+    actions = [json.loads(line)["action"] for line in path.read_text().splitlines()]
+    assert actions == ["user.created"] * told["rows"] == ["user.created"] * (PEOPLE + 1)
+
+
 def test_the_format_is_the_files_ending_or_what_is_said(source, tmp_path):
     path = tmp_path / "people"
     source.populace("export", str(path), "--format", "jsonl", "--filter", "email=administrator@example.com")
@@ -70,6 +77,9 @@ def test_the_format_is_the_files_ending_or_what_is_said(source, tmp_path):
         (["people.pdf"], 2),
         (["people.csv", "--filter", "is_active"], 2),
         (["people.csv", "--filter", "is_active=maybe"], 2),
+        (["people.csv", "--list", ""], 2),
+        (["people.csv", "--list", "people"], 2),
+        (["groups.csv", "--list", "groups", "--filter", "q=a"], 2),
         (["people.csv", "--as-is", "--order", "email"], 2),
         (["people.csv", "--resume", "01890000-0000-7000-8000-000000000000"], 4),
         (["there.csv"], 1),

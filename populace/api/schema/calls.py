@@ -185,7 +185,8 @@ CALLS = {
     ("GET", "/api/v1/events"): Call("listEvents", "What happened, newest first.", gives="Events"),
     ("POST", "/api/v1/exports"): Call(
         "createExport",
-        "Ask for a list as a file: 202 with the job whose result it will be. See docs/reference/exports.md.",
+        "Ask for a list as a file: 202 with the job whose result it will be. See docs/reference/exports.md. The right "
+        "to read that list is the one that it needs of these.",
         "NewExport",
         "Job",
         {"format": "csv", "filter": {"is_active": "true"}, "fields": ["id", "username", "email", "last_login"]},
