@@ -33,9 +33,10 @@ def test_f13_a_slow_search_is_ended_and_told_and_the_rest_is_served(server, inci
     """Guards: config/engines.py:TIMEOUTS_MS (statement_timeout), populace/infra/db/causes.py:CAUSES (57014)."""
     incident.injected = "a search that sleeps"
     url = server.env["DATABASE_URL"]
-    with ThreadPoolExecutor(3) as pool:
-        searches = [pool.submit(incident.send, server.http, "GET", SEARCH) for _ in range(3)]
-        wait_until(lambda: len(asleep(url)) == 3, "three searches in the database")
+    # One process may get them all, and has three connections: the third is for the others.
+    with ThreadPoolExecutor(2) as pool:
+        searches = [pool.submit(incident.send, server.http, "GET", SEARCH) for _ in range(2)]
+        wait_until(lambda: len(asleep(url)) == 2, "two searches in the database")
         made = incident.send(server.http, "POST", USERS, json={"username": "ann"})
         served = [
             made.headers["Location"],
@@ -46,9 +47,9 @@ def test_f13_a_slow_search_is_ended_and_told_and_the_rest_is_served(server, inci
             "/livez",
         ]
         assert [incident.send(server.http, "GET", path).status_code for path in served] == [200] * len(served)
-        assert len(asleep(url)) == 3  # all of that was answered meanwhile
+        assert len(asleep(url)) == 2  # all of that was answered meanwhile
         answers = [search.result() for search in searches]
-    assert [what(answer) for answer in answers] == ["503 query_timeout"] * 3
+    assert [what(answer) for answer in answers] == ["503 query_timeout"] * 2
     assert all(answer.headers["Retry-After"] for answer in answers)
     assert asleep(url) == []
 
