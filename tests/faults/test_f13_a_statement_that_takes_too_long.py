@@ -1,7 +1,7 @@
-"""F13: a search that the database does not finish, and a client that has not the patience to wait for that.
+"""F13: a search or an export that the database does not finish, and a client that has not the patience to wait.
 
-(Reports and exports come with the issues that build them.) The view that a test plants sleeps for longer than
-statement_timeout (5 s) in searches alone.
+(Reports come with the issue that builds them.) The view that a test plants sleeps for longer than statement_timeout
+(5 s), in searches or in exports alone.
 """
 
 import socket
@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.activity import asleep, make_slow
+from populace.bulk.walks import STEP
+from tests.support.activity import asleep, make_fast, make_slow
 from tests.support.incident import Incident, what
 from tests.support.processes import wait_until
 
@@ -68,3 +69,23 @@ def test_f13_the_search_of_a_client_that_hung_up_ends_too(server, incident: Inci
     wait_until(lambda: asleep(url) == [], "its end", 50)
     incident.note = f"gone {time.monotonic() - hung_up:.1f} s after the last had hung up"
     assert incident.send(server.http, "GET", USERS).status_code == 200
+
+
+@pytest.mark.timeout(180)
+def test_f13_a_slow_export_is_ended_goes_on_when_the_database_is_well_and_holds_up_nobody(installation, incident):
+    """Guard: config/engines.py:TIMEOUTS_MS (statement_timeout). Only a step of an export has this LIMIT."""
+    incident.injected = "an export that sleeps"
+    url, http = installation.env["DATABASE_URL"], installation.http
+    make_slow(url, f"LIMIT {STEP}", SLEEP_S)
+    installation.start_web()
+    installation.start_worker()
+    job = http.post("/api/v1/exports", json={"format": "csv"}).headers["Location"]
+    wait_until(lambda: asleep(url), "the export in the database")
+    served = [incident.send(http, "GET", path).status_code for path in (USERS, "/api/v1/groups", job, "/livez")]
+    assert served == [200] * 4
+    assert len(asleep(url)) == 1  # all of that was answered meanwhile
+    wait_until(lambda: asleep(url) == [], "its end", 50)
+    assert http.get(job).json()["state"] == "running"
+    make_fast(url)
+    done = wait_until(lambda: (found := http.get(job).json())["result_url"] and found, "the export", 100)
+    assert (done["state"], done["result"]) == ("succeeded", {"rows": 1})

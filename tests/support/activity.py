@@ -29,3 +29,9 @@ def make_slow(url: str, text: str, seconds: float) -> None:
             f"CREATE VIEW users_user AS SELECT * FROM users_user_kept WHERE"
             f" (SELECT position('{text}' IN current_query()) = 0 OR pg_sleep({seconds}) IS NOT NULL)"
         )
+
+
+def make_fast(url: str) -> None:
+    """Take back what `make_slow` did to statements; the view stays."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE OR REPLACE VIEW users_user AS SELECT * FROM users_user_kept")
