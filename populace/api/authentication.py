@@ -26,7 +26,7 @@ from rest_framework.request import Request
 
 from populace.api.problems import AUTHENTICATE, Problem
 from populace.audit.actors import Actor
-from populace.audit.permissions import ADMIN, expanded
+from populace.audit.permissions import expanded
 from populace.credentials.models import ApiToken
 from populace.credentials.tokens import digest_of
 from populace.credentials.usage import USED
@@ -141,8 +141,7 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         """Tell so, or raise what a caller without the right is told."""
         method = request._request.method
-        named = view.scopes.get("GET" if method == "HEAD" else method, ADMIN)
-        require(request, *([named] if isinstance(named, str) else named))
+        require(request, *view.scopes_of("GET" if method == "HEAD" else method))
         return True
 
 

@@ -21,6 +21,7 @@ from populace.api.authentication import DOCUMENT, QUOTA, TOKEN, actor_of
 from populace.api.idempotency import REPLAYED, kept_body, once
 from populace.api.problems import Fault, Problem
 from populace.api.receipts import Kept
+from populace.audit.permissions import ADMIN
 from populace.infra.db.compiled import Compiled
 from populace.users.refusals import record_refusal
 
@@ -58,6 +59,12 @@ class LeanView(APIView):
     _authenticators: ClassVar[tuple[Any, ...]]
     _permissions: ClassVar[tuple[Any, ...]]
     _parsers: ClassVar[tuple[Any, ...]]
+
+    @classmethod
+    def scopes_of(cls, method: str) -> tuple[str, ...]:
+        """Return the scopes of which a method needs one."""
+        named = cls.scopes.get(method, ADMIN)
+        return (named,) if isinstance(named, str) else named
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Make the policies' instances once: they keep no state between requests."""

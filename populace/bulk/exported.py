@@ -57,12 +57,12 @@ class Exported:
 class Rows:
     """A list whose statement gives (line, *key, …) for a place; of `width` columns the key."""
 
-    def __init__(self, statement: Compiled, behind: Callable[[Key], Mapping[str, Any]], width: int) -> None:
+    def __init__(self, statement: Compiled, behind: Callable[[Key], dict[str, Any]], width: int) -> None:
         self._statement, self._behind, self._width = statement, behind, width
 
     def step(self, key: Key) -> Step:
         """Return what lies behind `key`. Rows without a line are gone; one that ends with true has ended a search."""
-        rows = self._statement.result(dict(self._behind(key)), walks.STEP)
+        rows = self._statement.result(self._behind(key), walks.STEP)
         lines = [row[0] for row in rows if row[0] is not None]
         cut_off = bool(rows) and len(rows[-1]) > self._width + 1 and rows[-1][-1] == b"t"
         more = len(rows) == walks.STEP or cut_off

@@ -9,9 +9,10 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from populace.groups.models import Membership
+from populace.infra.db.cells import MARK, shown
 from populace.infra.db.compiled import Compiled, ListParam, Row
 from populace.infra.db.documents import object_of
-from populace.users.documents import MARK, GroupRef, document_with, line_with
+from populace.users.documents import NEW, GroupRef
 from populace.users.lists import Listing
 from populace.users.models import User
 from populace.users.pages import ROWS, Key
@@ -38,21 +39,21 @@ class Step(NamedTuple):
 class Walk:
     """A list of people, each shown by an expression; `groups` are put into it. Each step is a few statements."""
 
-    def __init__(self, listing: Listing, shown: Any, groups: "Groups | None" = None) -> None:
+    def __init__(self, listing: Listing, row: Any, groups: "Groups | None" = None) -> None:
         self.listing, self._groups = listing, groups
         self._people: Compiled | None = None
         if listing.identified or listing.words:
             people = visible_to(Reader()).filter(pk__in=Ids("ids", User._meta.get_field("id")))
-            self._people = Compiled(people.values_list(shown, "id"))
+            self._people = Compiled(people.values_list(row, "id"))
         else:
-            self._rows = Compiled(listing.rows(shown), limits=(STEP,))
+            self._rows = Compiled(listing.rows(row), limits=(STEP,))
 
     @classmethod
     def of_fields(cls, listing: Listing, names: Sequence[str], *, csv: bool) -> Self:
         """Return the list with these fields of each person, as CSV or as JSON."""
         apart = connections[User.objects.db].vendor == "postgresql" and not {*LATER}.isdisjoint(names)
-        shown = (line_with if csv else document_with)(names, LATER if apart else ())
-        return cls(listing, shown, Groups(csv=csv) if apart else None)
+        row = shown(NEW, User, names, csv=csv, later=LATER if apart else ())
+        return cls(listing, row, Groups(csv=csv) if apart else None)
 
     def step(self, key: Key) -> Step:
         """Return what lies behind `key`; () is before everybody."""
@@ -88,8 +89,8 @@ class Groups:
 
     def __init__(self, *, csv: bool) -> None:
         rows = Membership.objects.filter(user_id__in=Ids("ids", Membership._meta.get_field("user")))
-        shown = object_of(GroupRef(), Membership, None)
-        self._rows, self._csv = Compiled(rows.order_by("user_id", "group_id").values_list("user_id", shown)), csv
+        group = object_of(GroupRef(), Membership, None)
+        self._rows, self._csv = Compiled(rows.order_by("user_id", "group_id").values_list("user_id", group)), csv
 
     def of(self, ids: Collection[bytes]) -> dict[bytes, bytes]:
         """Return the list of those who have any, JSON, as it stands in a line."""

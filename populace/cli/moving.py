@@ -37,12 +37,11 @@ def export(
     With `--as-is` the whole directory, hashes, groups, tokens and events included, as of one moment; sessions and tasks
     stay behind.
     """
+    asked = {"list": listed, "format": file_format, "filter": filters, "order": order, "fields": fields}
+    given = {name: value for name, value in asked.items() if value is not None}
     if not as_is:
-        asked = {"list": listed, "format": file_format, "filter": filters, "order": order, "fields": fields}
-        exporting.export(
-            file, {name: value for name, value in asked.items() if value is not None}, resume, as_json=as_json
-        )
-    elif listed or file_format or filters or order or fields or resume:
+        exporting.export(file, given, resume, as_json=as_json)
+    elif given or resume:
         raise Failure(USAGE, "export --as-is: no option about a list goes with it")
     else:
         _export_as_is(file, wait=wait, as_json=as_json)

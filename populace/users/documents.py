@@ -5,19 +5,15 @@ a request. They keep no state and ask no database; whether an identifier is free
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from itertools import chain
 from typing import Any, cast
 
-from django.db import models
 from django.db.models import F, Value
 from django.db.models.functions import NullIf
 from rest_framework import serializers as drf
 from rest_framework.fields import empty
 
-from populace.infra.db.cells import Line
-from populace.infra.db.documents import Json, members
 from populace.infra.db.fields import NEVER
 from populace.users import attributes, identifiers, profile
 from populace.users.errors import Invalid
@@ -165,26 +161,6 @@ PATCH = UserDocument(partial=True)
 
 USER_FIELDS = tuple(NEW.fields)
 """Every name of the document, in the contract's order."""
-
-
-MARK = "\x01"
-"""Where something is to be put in later: JSON escapes it, and no column of text has it."""
-
-
-def document_with(names: Collection[str], later: Collection[str] = ()) -> Json:
-    """Return the document with these fields only; `later`: nested lists in whose place stands MARK."""
-    pairs = ((Value(name), value) for name, value in _members(names, later))
-    return Json("object", *chain.from_iterable(pairs))
-
-
-def line_with(names: Collection[str], later: Collection[str] = ()) -> Line:
-    """Return a person's line of CSV with these fields; `later`: nested lists in whose place stands MARK."""
-    return Line(*(value for _, value in _members(names, later)))
-
-
-def _members(names: Collection[str], later: Collection[str]) -> Iterator[tuple[str, Json]]:
-    for name, value in members(NEW, User, None, names):
-        yield name, Json("json", Value(MARK, models.TextField()), certain=True) if name in later else value
 
 
 def check_read_only(

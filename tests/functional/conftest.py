@@ -1,4 +1,4 @@
-"""Fixtures of the console's tests."""
+"""Fixtures of the tests of the console, of the log and of exports."""
 
 from uuid import UUID
 
@@ -40,3 +40,23 @@ def browser_of(insider):
         return client
 
     return make
+
+
+@pytest.fixture
+def happen(db):
+    """Return tests.support.events.happen."""
+    from tests.support.events import happen
+
+    return happen
+
+
+@pytest.fixture
+def small_parts(monkeypatch, tmp_path):
+    """Have exports take steps of two rows, and two steps a part; return the folder where files of jobs lie."""
+    from populace.bulk import exports, walks
+    from populace.infra.storage import storage
+
+    monkeypatch.setattr(storage(), "root", tmp_path)
+    monkeypatch.setattr(walks, "STEP", 2)
+    monkeypatch.setattr(exports, "PART", 2)
+    return tmp_path

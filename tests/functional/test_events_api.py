@@ -1,7 +1,7 @@
 """/api/v1/events: the log as the contract describes it."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,24 +13,11 @@ from populace.audit.models import Event
 from populace.audit.reads import events
 from populace.infra.db.ids import new_id
 from populace.users.actions import erase_user, update_user
+from tests.support.events import AT
 
 pytestmark = pytest.mark.django_db
 
 EVENTS = "/api/v1/events"
-AT = datetime(2026, 5, 4, 3, 2, 1, 123456, tzinfo=UTC)
-
-
-@pytest.fixture
-def happen():
-    """Return `happen(number, **columns)`: so many events, a microsecond apart; their ids, newest first."""
-
-    def make(number, at=AT, **columns):
-        columns = {"subject_id": new_id(), "actor": new_id(), "action": "x.y", "subject_kind": "user"} | columns
-        rows = [Event(at=at + timedelta(microseconds=n), details=None, **columns) for n in range(number)]
-        Event._base_manager.bulk_create(rows)
-        return [str(row.id) for row in reversed(rows)]
-
-    return make
 
 
 def ids(response):

@@ -9,31 +9,21 @@ from django.utils.timezone import now
 from populace.audit.actors import SYSTEM, Actor
 from populace.audit.models import Event
 from populace.audit.permissions import ALL
-from populace.bulk import exports, running, walks
+from populace.bulk import exports
 from populace.bulk.actions import create_job
 from populace.bulk.models import Job, JobFile
 from populace.groups.models import Group, Membership, RoleAssignment
-from populace.infra.storage import storage
 from populace.users import attributes_index, attributes_kept
 from populace.users.attributes_actions import replace_schema
 from populace.users.documents import USER_FIELDS
 from populace.users.models import AttributeSchema
 from populace.users.tasks import index_attributes
-from tests.support.exported import cells, exported, lines
+from tests.support.exported import EXPORTS, asked, cells, exported, lines, work
 from tests.support.workbooks import cells_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_parts")]
 
-EXPORTS, USERS = "/api/v1/exports", "/api/v1/users"
-
-
-@pytest.fixture(autouse=True)
-def folder(monkeypatch, tmp_path):
-    """Files of jobs lie here; a step has two people, a part two steps."""
-    monkeypatch.setattr(storage(), "root", tmp_path)
-    monkeypatch.setattr(walks, "STEP", 2)
-    monkeypatch.setattr(exports, "PART", 2)
-    return tmp_path
+USERS = "/api/v1/users"
 
 
 def listed(client, query=""):
@@ -44,14 +34,6 @@ def listed(client, query=""):
         page = client.get(page["next"]).json()
         found += page["results"]
     return found
-
-
-def asked(**body):
-    return Job(kind="export", options=exports.asked({"format": "jsonl"} | body))
-
-
-def work(job, **options):
-    return running.work(job.id, **{"keep": lambda **_: None, "stopping": lambda: False} | options)
 
 
 def test_json_lines_are_the_documents_of_the_list(client, make_user):

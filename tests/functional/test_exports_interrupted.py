@@ -8,7 +8,7 @@ from django.utils.timezone import now
 
 from populace.audit.actors import SYSTEM
 from populace.audit.dispatch import dispatch
-from populace.bulk import exports, running, walks
+from populace.bulk import exports, running
 from populace.bulk.actions import create_job
 from populace.bulk.here import Interrupted, run_here
 from populace.bulk.models import Job, JobFile
@@ -18,39 +18,17 @@ from populace.infra.tasks.current import Again
 from populace.infra.tasks.models import TaskRow
 from populace.infra.tasks.queue import Lost
 from populace.users.models import User
+from tests.support.exported import EXPORTS, asked, lines, work
 from tests.support.rounds import step
 
-pytestmark = pytest.mark.django_db
-
-EXPORTS = "/api/v1/exports"
-
-
-@pytest.fixture(autouse=True)
-def folder(monkeypatch, tmp_path):
-    """Files of jobs lie here; a step has two people, a part two steps."""
-    monkeypatch.setattr(storage(), "root", tmp_path)
-    monkeypatch.setattr(walks, "STEP", 2)
-    monkeypatch.setattr(exports, "PART", 2)
-    return tmp_path
-
-
-def lines(made):
-    return [json.loads(line) for line in made.splitlines()]
-
-
-def asked(**body):
-    return Job(kind="export", options=exports.asked({"format": "jsonl"} | body))
-
-
-def work(job, **options):
-    return running.work(job.id, **{"keep": lambda **_: None, "stopping": lambda: False} | options)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_parts")]
 
 
 class Died(Exception):
     """As if the process had."""
 
 
-def test_whoever_goes_on_does_so_behind_the_last_part_that_counts(make_user, folder, monkeypatch):
+def test_whoever_goes_on_does_so_behind_the_last_part_that_counts(make_user, small_parts, monkeypatch):
     """Each person once, nothing of the part that was lost. Guards: populace/bulk/exports.py:run (position), _finish."""
     for _ in range(11):
         make_user()
@@ -58,7 +36,7 @@ def test_whoever_goes_on_does_so_behind_the_last_part_that_counts(make_user, fol
 
     def die(key, path):
         put(key, path)
-        if len(list((folder / job.folder).iterdir())) == 2:
+        if len(list((small_parts / job.folder).iterdir())) == 2:
             raise Died  # the part lies there, and no chunk names it
 
     with monkeypatch.context() as patched:
@@ -69,13 +47,13 @@ def test_whoever_goes_on_does_so_behind_the_last_part_that_counts(make_user, fol
     work(job, report=lambda job: seen.append(job.done))
     assert seen == [8, 11, 11]
     found = Job.objects.get(pk=job.id)
-    parts = [folder / job.folder / name for name in found.position["parts"]]
+    parts = [small_parts / job.folder / name for name in found.position["parts"]]
     made = [json.loads(line)["id"] for part in parts for line in part.read_bytes().splitlines()]
     assert made == [str(id) for id in User.objects.order_by("-date_joined", "-id").values_list("id", flat=True)]
-    assert sorted(parts) == sorted((folder / job.folder).iterdir())  # what was lost is removed
+    assert sorted(parts) == sorted((small_parts / job.folder).iterdir())  # what was lost is removed
 
 
-def test_whoever_comes_back_late_spoils_no_part(make_user, folder, monkeypatch):
+def test_whoever_comes_back_late_spoils_no_part(make_user, small_parts, monkeypatch):
     """Guard: populace/bulk/exports.py:_write (a name of its own)"""
     make_user()
     job, put, began = create_job(asked(), by=SYSTEM), storage().put, []
@@ -120,7 +98,7 @@ def test_a_workbook_that_nobody_wants_any_more_is_not_finished(make_user, monkey
     assert Job.objects.get(pk=job.id).state == "cancelled"
 
 
-def test_a_workbook_is_not_made_again_of_drafts_that_are_gone(make_user, folder, monkeypatch):
+def test_a_workbook_is_not_made_again_of_drafts_that_are_gone(make_user, small_parts, monkeypatch):
     """Guard: populace/bulk/exports.py:_finish (the result is there)"""
     for _ in range(5):
         make_user()
@@ -134,7 +112,7 @@ def test_a_workbook_is_not_made_again_of_drafts_that_are_gone(make_user, folder,
         patched.setattr(exports, "remove_all", die)
         with pytest.raises(Died):
             work(job)
-    assert [path.name for path in (folder / job.folder).iterdir()] == ["result"]
+    assert [path.name for path in (small_parts / job.folder).iterdir()] == ["result"]
     work(job)
     assert (Job.objects.get(pk=job.id).state, JobFile.objects.get().rows) == ("succeeded", User.objects.count())
 
@@ -160,12 +138,12 @@ def test_a_workbook_that_fails_at_its_end_again_and_again_runs_out_of_tries(make
     assert not any(seen[1:])
 
 
-def test_a_result_of_which_a_part_is_gone_is_not_there(client, make_user, folder):
+def test_a_result_of_which_a_part_is_gone_is_not_there(client, make_user, small_parts):
     response = client.post(EXPORTS, {"format": "csv"})
     dispatch()
     step()
     job = client.get(response["Location"]).json()
-    for part in (folder / "jobs" / job["id"]).iterdir():
+    for part in (small_parts / "jobs" / job["id"]).iterdir():
         part.unlink()
     assert client.get(job["result_url"]).status_code == 404
 
@@ -193,10 +171,10 @@ def test_ctrl_c_leaves_an_export_that_goes_on(make_user):
     assert Job.objects.get(pk=interrupted.value.job.id).done == 4
 
 
-def test_a_storage_out_of_reach_is_waited_for(client, make_user, folder):
+def test_a_storage_out_of_reach_is_waited_for(client, make_user, small_parts):
     """The queue tries again; nothing half-made is shown. Guard: populace/infra/storage/local.py:_told."""
     make_user()
-    (folder / "jobs").write_bytes(b"no folder")
+    (small_parts / "jobs").write_bytes(b"no folder")
     path = client.post(EXPORTS, {"format": "jsonl"})["Location"]
     dispatch()
     step()
@@ -204,7 +182,7 @@ def test_a_storage_out_of_reach_is_waited_for(client, make_user, folder):
     assert (task.state, "Unavailable" in task.error) == (TaskRow.OPEN, True)
     job = client.get(path).json()
     assert (job["state"], job["result_url"]) == ("running", None)
-    (folder / "jobs").unlink()
+    (small_parts / "jobs").unlink()
     TaskRow.objects.update(due_at=now())
     step()
     assert client.get(path).json()["result"] == {"rows": User.objects.count()}

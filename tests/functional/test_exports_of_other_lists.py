@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -11,10 +11,10 @@ from populace.audit import reads
 from populace.audit.actors import SYSTEM, Actor
 from populace.audit.dispatch import dispatch
 from populace.audit.documents import EVENT_FIELDS
-from populace.audit.models import Event, Feed
+from populace.audit.models import Feed
 from populace.audit.permissions import ALL
 from populace.audit.reads import events
-from populace.bulk import exports, running, walks
+from populace.bulk import exports
 from populace.bulk.actions import create_job
 from populace.bulk.exported import EXPORTED
 from populace.bulk.models import Job
@@ -22,25 +22,14 @@ from populace.bulk.reads import blocks_of, results_of
 from populace.groups.actions import create_group
 from populace.groups.documents import GROUP_FIELDS
 from populace.groups.models import RoleAssignment
-from populace.infra.db.ids import new_id
-from populace.infra.storage import storage
 from populace.infra.tasks.current import Again
-from tests.support.exported import EXPORTS, cells, exported, lines
+from tests.support.events import AT
+from tests.support.exported import EXPORTS, asked, cells, exported, lines, work
 from tests.support.workbooks import cells_of, sheet_name_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("small_parts")]
 
 GROUPS, EVENTS = "/api/v1/groups", "/api/v1/events"
-AT = datetime(2026, 5, 4, 3, 2, 1, 123456, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def folder(monkeypatch, tmp_path):
-    """Files of jobs lie here; a step has two rows, a part two steps."""
-    monkeypatch.setattr(storage(), "root", tmp_path)
-    monkeypatch.setattr(walks, "STEP", 2)
-    monkeypatch.setattr(exports, "PART", 2)
-    return tmp_path
 
 
 @pytest.fixture
@@ -59,27 +48,6 @@ def groups():
     ]
     child = {"name": "child", "parents": [{"parent_id": UUID(made[0])}], "roles": ["auditor"]}
     create_group(by=SYSTEM, values=child)
-
-
-@pytest.fixture
-def happen():
-    """Return `happen(number, at, **columns)`: so many events of long ago, a microsecond apart."""
-
-    def make(number, at=AT, **columns):
-        columns = {"subject_id": new_id(), "actor": new_id(), "action": "x.y", "subject_kind": "user"} | columns
-        rows = [Event(at=at + timedelta(microseconds=n), details=None, **columns) for n in range(number)]
-        Event._base_manager.bulk_create(rows)
-
-    return make
-
-
-def asked(**body):
-    """A job that waits."""
-    return create_job(Job(kind="export", options=exports.asked({"format": "jsonl"} | body)), by=SYSTEM)
-
-
-def work(job, **options):
-    return running.work(job.id, **{"keep": lambda **_: None, "stopping": lambda: False} | options)
 
 
 def listed(client, path):
@@ -160,29 +128,26 @@ def test_a_csv_of_a_search_of_the_log_has_the_rows_of_its_json_lines(client, hap
     assert lines(exported(client, format="jsonl", **body)) == cells(exported(client, format="csv", **body))
 
 
-def test_parts_that_found_nothing_are_no_files(happen, narrow, monkeypatch, folder):
+def test_parts_that_found_nothing_are_no_files(happen, narrow, monkeypatch, small_parts):
     """Guard: populace/bulk/exports.py:_write (number and not st_size)"""
     monkeypatch.setattr(reads, "EXAMINED", 3)
     narrow.cache_clear()
     happen(40, actor=UUID(int=2), action="a.b")
     happen(1, AT - timedelta(days=9), actor=UUID(int=2), action="c.d")
     filter = {"actor": str(UUID(int=2)), "action": "c.d"}
-    job = create_job(
-        Job(kind="export", options=exports.asked({"list": "events", "format": "jsonl", "filter": filter})), by=SYSTEM
-    )
+    job = create_job(asked(list="events", filter=filter), by=SYSTEM)
     work(job)
     assert Job.objects.get(pk=job.id).result == {"rows": 1}
-    assert len([path for path in folder.rglob("*") if path.is_file()]) == 2  # the first part, and the one with a row
+    assert (
+        len([path for path in small_parts.rglob("*") if path.is_file()]) == 2
+    )  # the first part, and the one with a row
 
 
 def test_a_part_ends_early_where_its_steps_take_long(happen, monkeypatch):
     """Guard: populace/bulk/exports.py:_write (until): the job's lease is renewed behind each part."""
     monkeypatch.setattr(exports, "PART_S", 0)
     happen(9, action="a.b")
-    job = create_job(
-        Job(kind="export", options=exports.asked({"list": "events", "format": "jsonl", "filter": {"action": "a.b"}})),
-        by=SYSTEM,
-    )
+    job = create_job(asked(list="events", filter={"action": "a.b"}), by=SYSTEM)
     done = []
     work(job, report=lambda job: done.append(job.done))
     assert sorted({*done}) == [2, 4, 6, 8, 9]
@@ -196,7 +161,7 @@ def test_a_part_ends_early_where_its_steps_take_long(happen, monkeypatch):
 def test_whoever_goes_on_does_so_behind_the_last_part_that_counts(groups, body):
     """Each row once. Guard: populace/bulk/exports.py:run (position)"""
     dispatch()
-    whole, rested = (asked(fields=["id"], **body) for _ in range(2))
+    whole, rested = (create_job(asked(fields=["id"], **body), by=SYSTEM) for _ in range(2))
     work(whole)
     rests = 0
     while not Job.objects.get(pk=rested.id).is_over:
@@ -290,8 +255,7 @@ def test_who_loses_the_right_half_way_gets_nothing(make_user, give_role, happen)
     owner = UUID(make_user()["id"])
     give_role(owner, "owner")
     happen(9, action="thing.done")
-    options = exports.asked({"list": "events", "format": "jsonl", "filter": {"action": "thing.done"}})
-    job = create_job(Job(kind="export", options=options), by=Actor(owner, permissions=ALL))
+    job = create_job(asked(list="events", filter={"action": "thing.done"}), by=Actor(owner, permissions=ALL))
     work(job, report=lambda job: RoleAssignment._base_manager.all().delete())
     found = Job.objects.get(pk=job.id)
     assert (found.state, found.code, found.done) == ("failed", "forbidden", 4)
@@ -301,7 +265,7 @@ def test_how_much_of_the_log_there_is_to_do_is_known(happen, make_user):
     for _ in range(9):
         make_user()
     dispatch()
-    job, totals = asked(list="events"), []
+    job, totals = create_job(asked(list="events"), by=SYSTEM), []
     work(job, report=lambda job: totals.append(job.total))
     assert set(totals) == {Feed.objects.count()} == {Job.objects.get(pk=job.id).done}
 
@@ -312,7 +276,7 @@ def test_a_list_that_was_thought_empty_has_a_total_all_the_same(make_user, monke
     monkeypatch.setitem(EXPORTED, "users", users)
     for _ in range(9):
         make_user()
-    job, totals = asked(), []
+    job, totals = create_job(asked(), by=SYSTEM), []
     work(job, report=lambda job: totals.append((job.done, job.total)))
     assert totals[:3] == [(4, 5), (8, 9), (9, 9)]
 

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 
+from populace.bulk import exports, running
+from populace.bulk.models import Job
 from tests.support.rounds import step
 
 EXPORTS = "/api/v1/exports"
@@ -20,6 +22,16 @@ def exported(client, **body):
     made = b"".join(client.get(job["result_url"]).streaming_content)
     assert (job["result"], job["progress"]["done"]) == ({"rows": job["progress"]["total"]}, job["progress"]["total"])
     return made
+
+
+def asked(**body):
+    """Return the job of an export that is asked for, not stored yet; JSON Lines unless said."""
+    return Job(kind="export", options=exports.asked({"format": "jsonl"} | body))
+
+
+def work(job, **options):
+    """Do a job here, by nobody's task."""
+    return running.work(job.id, **{"keep": lambda **_: None, "stopping": lambda: False} | options)
 
 
 def lines(made):

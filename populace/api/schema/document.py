@@ -14,7 +14,6 @@ from populace.api.schema.components import components
 from populace.api.schema.parameters import headers, queried, served
 from populace.api.schema.shapes import TEXT, UUID, Shape
 from populace.api.views import JSON, DocumentView, LeanView
-from populace.audit.permissions import ADMIN
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PROBLEM = "application/problem+json"
@@ -97,8 +96,7 @@ def paths_of(regex: str) -> list[str]:
 
 def _operation(method: str, path: str, view: type[LeanView], call: Call) -> Shape:
     """Return what one call takes and gives."""
-    scopes = view.scopes.get(method, ADMIN)
-    named = (scopes,) if isinstance(scopes, str) else scopes
+    named = view.scopes_of(method)
     needs = " or ".join(f"`{name}`" for name in named)
     lists = issubclass(view, ListView) and method == "GET"
     text = [f"{call.says}\n\nNeeds {needs}" + (" outside local mode." if path in OPEN_LOCALLY else ".")]

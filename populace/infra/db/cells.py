@@ -5,12 +5,13 @@ as nothing. What nests is JSON. So a file of millions takes no Python for a row.
 """
 
 from collections.abc import Collection, Sequence
+from itertools import chain
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Func, Model, TextField
+from django.db.models import Func, Model, TextField, Value
 
-from populace.infra.db.documents import AnySerializer, Json, is_number, members, object_of
+from populace.infra.db.documents import AnySerializer, Json, is_number, members
 from populace.infra.formula import SIGNS
 
 _signs = ", ".join(f"'{sign}'" for sign in SIGNS)
@@ -57,11 +58,22 @@ class Line(Func):
         return f"CONCAT({', '.join(merged(pieces))})", params
 
 
-def shown(serializer: AnySerializer, model: type[Model], names: Collection[str], *, csv: bool) -> Func:
-    """Return these fields of a row over `model` as a line of CSV, or as a JSON object."""
+MARK = "\x01"
+"""Where something is to be put in later: JSON escapes it, and no column of text has it."""
+
+
+def shown(
+    serializer: AnySerializer, model: type[Model], names: Collection[str], *, csv: bool, later: Collection[str] = ()
+) -> Func:
+    """Return these fields of a row over `model` as a line of CSV, or as a JSON object.
+
+    `later`: nested lists in whose place stands MARK.
+    """
+    mark = Json("json", Value(MARK, TextField()), certain=True)
+    pairs = [(name, mark if name in later else value) for name, value in members(serializer, model, None, names)]
     if csv:
-        return Line(*(value for _, value in members(serializer, model, None, names)))
-    return object_of(serializer, model, None, names)
+        return Line(*(value for _, value in pairs))
+    return Json("object", *chain.from_iterable((Value(name), value) for name, value in pairs))
 
 
 def cell_of(value: Any, vendor: str) -> Sequence[str]:

@@ -186,12 +186,10 @@ def document(serializer: type[AnySerializer], owner: Param | None = None) -> Jso
     return object_of(serializer(), serializer.Meta.model, owner)  # type: ignore[attr-defined]
 
 
-def object_of(
-    serializer: AnySerializer, model: type[Model], owner: Param | None, names: Collection[str] | None = None
-) -> Json:
-    """Return the object expression of a serializer instance over `model`, of all its fields or those that are named."""
+def object_of(serializer: AnySerializer, model: type[Model], owner: Param | None) -> Json:
+    """Return the object expression of a serializer instance over `model`."""
     pairs: list[Any] = []
-    for name, value in members(serializer, model, owner, names):
+    for name, value in members(serializer, model, owner):
         pairs += [Value(name), value]
     return Json("object", *pairs)
 
