@@ -7,8 +7,8 @@ from uuid import UUID
 
 from populace.audit.reads import WALKS
 from populace.infra.db.fields import FOREVER, NEVER
+from populace.infra.db.ids import FIRST_ID, LAST_ID
 
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
 LAST_SEQ = (1 << 63) - 1
 
 type Key = tuple[str, ...]

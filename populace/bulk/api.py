@@ -34,8 +34,9 @@ from populace.bulk.kinds import KINDS
 from populace.bulk.models import Job
 from populace.bulk.options import parsed
 from populace.bulk.preview import preview_of
-from populace.bulk.reads import FIRST_ID, LAST_ID, job_of, jobs_of
+from populace.bulk.reads import job_of, jobs_of
 from populace.infra.db.compiled import Row
+from populace.infra.db.ids import FIRST_ID, LAST_ID
 from populace.infra.scratch import scratch
 
 FLAGS = ("true", "false")

@@ -15,7 +15,6 @@ from populace.infra.storage import storage
 PARTS = "parts"
 """Member of a job's position that names the files which are its result, one after another, where it is not one."""
 
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
 
 ERRORS_READ = 1_000
 """Bad rows of one statement."""

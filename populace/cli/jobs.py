@@ -34,7 +34,8 @@ def list_jobs(
     """List jobs, newest first."""
     with directory():
         from populace.audit.actors import SYSTEM
-        from populace.bulk.reads import LAST_ID, jobs_of
+        from populace.bulk.reads import jobs_of
+        from populace.infra.db.ids import LAST_ID
 
         for job in jobs_of(SYSTEM, behind=LAST_ID, descending=True, rows=limit):
             if as_json:

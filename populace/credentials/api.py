@@ -17,10 +17,10 @@ from populace.credentials.actions import OVERLAP, create_token, revoke_token, ro
 from populace.credentials.documents import NEW, ROTATION, TOKEN_FIELDS
 from populace.credentials.models import ApiToken
 from populace.credentials.reads import TOKEN, tokens
+from populace.infra.db.ids import FIRST_ID, LAST_ID
 from populace.users.errors import UserNotFound
 
 READ, WRITE = "tokens:read", "tokens:write"
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
 
 
 class Tokens(ListView):

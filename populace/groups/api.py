@@ -40,12 +40,12 @@ from populace.groups.errors import TooManyMembers
 from populace.groups.reads import GROUP, groups, members, permissions_of, roles_of
 from populace.infra.db.along import waiting
 from populace.infra.db.compiled import Row
+from populace.infra.db.ids import FIRST_ID, LAST_ID
 from populace.infra.db.lookups import LAST
 from populace.users.documents import check_read_only
 from populace.users.reads import USER
 
 READ, WRITE = "groups:read", "groups:write"
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
 
 
 class Groups(ListView):

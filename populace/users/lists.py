@@ -7,12 +7,11 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from populace.infra.db.compiled import Compiled, Row
+from populace.infra.db.ids import FIRST_ID, LAST_ID
 from populace.users import search, search_parts
 from populace.users.errors import Refused
 from populace.users.filters import Filters, filters_of, passes
 from populace.users.pages import (
-    FIRST_ID,
-    LAST_ID,
     Key,
     Walk,
     holders,

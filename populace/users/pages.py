@@ -17,6 +17,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from populace.infra.db.compiled import Compiled, Param
 from populace.infra.db.documents import Json, document
 from populace.infra.db.fields import FOREVER, NEVER
+from populace.infra.db.ids import FIRST_ID, LAST_ID
 from populace.infra.db.lookups import LAST, Led, Same, after
 from populace.users.documents import UserDocument
 from populace.users.filters import Filters
@@ -27,7 +28,6 @@ ROWS = (21, 51, 101, 201)
 """Rows of a statement: a page, and one that tells whether there is another."""
 
 TIMES = ("date_joined", "last_login", "updated_at")
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
 INSTANT = timedelta(microseconds=1)
 
 type Key = tuple[str, ...]

@@ -21,13 +21,14 @@ from django.db.models.expressions import RawSQL
 from populace.infra.db.compiled import Compiled, Param, Plan
 from populace.infra.db.composed import composed, late, seen
 from populace.infra.db.documents import document
+from populace.infra.db.ids import FIRST_ID, LAST_ID
 from populace.infra.db.lookups import LAST, after, prefix_bounds, starts_with
 from populace.infra.db.parts_terms import has_letters
 from populace.users.documents import UserDocument
 from populace.users.errors import Invalid, Refused
 from populace.users.identifiers import email_normal, name_normal
 from populace.users.models import User
-from populace.users.pages import FIRST_ID, LAST_ID, ROWS, Key, param
+from populace.users.pages import ROWS, Key, param
 from populace.users.profile import line
 from populace.users.querysets import SEARCHED, Reader, visible_to
 

@@ -20,10 +20,11 @@ from django.db.models import BooleanField, Case, Q, TextField, Value, When
 
 from populace.infra.db.compiled import Compiled, Param, Plan, Row
 from populace.infra.db.composed import composed, late, materialized
+from populace.infra.db.ids import FIRST_ID, LAST_ID
 from populace.infra.db.parts import Contains, Holds
 from populace.infra.db.parts_terms import LETTERS, has_letters, is_ascii_letter
 from populace.users.models import User
-from populace.users.pages import FIRST_ID, LAST_ID, Key, param
+from populace.users.pages import Key, param
 from populace.users.parts import PARTS, in_use
 from populace.users.querysets import SEARCHED, Reader, visible_to
 from populace.users.search import EXAMINED, KINDS, WORDS_MAX, Search, Word, begins, bounds_of, has, in_state, place_of

@@ -14,13 +14,14 @@ from populace.credentials.models import ApiToken
 from populace.credentials.tokens import digest
 from populace.groups.models import Group, Membership
 from populace.infra.db.fields import NEVER
+from populace.infra.db.ids import LAST_ID
 from populace.infra.db.patience import patient
 from populace.users import search_parts, statistics
 from populace.users.counts import count
 from populace.users.lists import Listing, listing_of
 from populace.users.lookup import HOLDERS, PEOPLE
 from populace.users.models import Identifier, User
-from populace.users.pages import LAST_ID, ROWS
+from populace.users.pages import ROWS
 from populace.users.querysets import SEARCHED, Reader
 from populace.users.search import EXAMINED, words_of
 from tests.support.lists import check, check_reads, column_of, key_of, listings

@@ -5,6 +5,9 @@ import threading
 import time
 from uuid import UUID
 
+FIRST_ID, LAST_ID = UUID(int=0), UUID(int=(1 << 128) - 1)
+"""Places before and behind every id, for lists that begin at an end."""
+
 _lock = threading.Lock()
 _last = 0  # the 60 bits of the newest id: 48 of Unix milliseconds, 12 of counter
 
